@@ -5,6 +5,7 @@ closed or the seconds are over. Paths are /<test>/<behaviour>[/<argument>]/<name
 differ by path, so that no two URLs have the same bytes unless the behaviour says so.
 """
 
+import gzip
 import hashlib
 import http.server
 import io
@@ -12,6 +13,7 @@ import os
 import socket
 import struct
 import sys
+import tarfile
 import threading
 import time
 import zlib
@@ -128,6 +130,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if is_cut and "stalls" in has:
             time.sleep(2)
         self.close_connection = bool(is_cut) or "unmeasured" in has
+
+    def on_tgz(self, mebibytes: str, traits: str, *_: str) -> None:
+        """A compressed tar of a picture and zeros; its traits, joined by +, are named in the code."""
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
+            for name, body in {"set/lion/a.jpg": picture(self.path), "rest": bytes(int(mebibytes) << 20)}.items():
+                header = tarfile.TarInfo(name)
+                header.size = len(body)
+                tar.addfile(header, io.BytesIO(body))
+        body = bytearray(out.getvalue() if "plain" not in traits else gzip.decompress(out.getvalue()))
+        if "damaged" in traits:
+            body[-200:] = bytes(200)
+        self.answer(bytes(body[: len(body) // (2 if "half" in traits else 1)]))
 
     def on_sent(self, *path: str) -> None:
         """Say how many bytes of a file were sent."""

@@ -133,13 +133,14 @@ def test_paths_that_may_not_be_removed_are_all_reported_and_nothing_is_removed(c
     make("resources/images/mine/cat.jpg")
     assert refused(
         "clean", "--remove", f"resources/images/{gone.pool}", f"resources/images/{kept.pool}", "results/a",
-        "resources/nowhere", "resources/images/mine", f"resources/images/{gone.pool}/file"
+        "resources/nowhere", "resources/images/mine", f"resources/images/{gone.pool}/file", ""
     ) == [
         f"resources/images/{kept.pool} is kept for results/a; see `uv run parley clean`.",
         "results/a is not in resources/; remove it by hand.",
         "resources/nowhere does not exist; check the path.",
         "resources/images/mine is not a whole file or folder that Parley has made; remove it by hand.",
         f"resources/images/{gone.pool}/file is not a whole file or folder that Parley has made; remove it by hand.",
+        ". is not in resources/; remove it by hand.",
     ]  # fmt: skip
     assert Path("resources/images", gone.pool).exists()
 
@@ -393,6 +394,12 @@ def test_a_download_that_is_going_on_is_not_listed(clone, clean):
         fcntl.flock(stream, fcntl.LOCK_EX)
         assert clean()["unused"] == []
     assert unused(clean()) == {str(path), str(record)}
+    path.unlink()  # As a kill leaves it, between the two.
+    os.mkfifo(path)
+    assert unused(clean()) == {str(path), str(record)}
+    path.unlink()
+    assert unused(clean("--remove")) == {str(record)}
+    assert not record.exists()
 
 
 def test_an_unfinished_dataset_of_torchvision_is_kept_until_its_images_are_packed(clone, clean):

@@ -1,5 +1,7 @@
 """What classes are made of: tables that are read, written, and refused."""
 
+import time
+
 import pytest
 
 from parley.core.errors import ParleyError
@@ -103,6 +105,23 @@ def test_a_matrix_of_fractions_needs_a_threshold(tmp_path):
         assert [[int(value) for value in row] for row in found] == expected
 
 
+def test_numbers_of_a_matrix_are_not_rounded(tmp_path):
+    files = lay_out(tmp_path, values="0.50000001 1\n0.49999999 0\n", rows="ape\nbee\n", columns="black\nblue\n")
+    known = files._replace(threshold=0.5).read(["ape", "bee"])
+    assert [values_of(known, name)["black"] for name in ("ape", "bee")] == ["1", "0"]
+    (tmp_path / "values").write_text("1000001 1.0\n1000002 1\n")
+    known = files.read(["ape", "bee"])
+    assert known.values == [["1000001", "1000002"], ["1"]]
+
+
+def test_many_attributes_are_read_in_no_time(tmp_path):
+    names = "".join(f"{number} a{number}\n" for number in range(1, 30_001))
+    began = time.process_time()
+    with pytest.raises(ParleyError, match=r"row 1 has 3 numbers, but .* has 30000 attributes"):
+        lay_out(tmp_path, **{**AWA, "columns": names}).read(["antelope"])
+    assert time.process_time() - began < 1
+
+
 def test_a_csv_is_read_like_a_tsv_and_binarised(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('class,"size, in m",tail\r\ncat,0.4,0.9\r\n"House Mouse",0.1,0.9\r\n')
@@ -119,7 +138,8 @@ def test_a_csv_is_read_like_a_tsv_and_binarised(tmp_path):
         ({"values": "0 1 1\n1 0 x\n1 1 0\n"}, "row 2 has 'x', which is not a number"),
         ({"values": "0 1 1\n1 0 nan\n1 1 0\n"}, "row 2 has 'nan', which is not a number"),
         ({"rows": "1 antelope\n3 grizzly+bear\n4 whale\n"}, "line 2 is '3 grizzly.bear'; number the lines from 1"),
-        ({"rows": "ape\nape\nbee\n"}, "rows has 'ape' twice"),
+        ({"rows": "ape\nbee\nape\n"}, "rows has 'ape' twice"),
+        ({"rows": f"{'1' * 5000} ape\n2 bee\n3 ape\n"}, "Class 'antilope' is not in"),
         ({"columns": "black\n"}, "columns has 1 attributes; give at least two"),
         ({"columns": "black\nclass\nblue\n"}, "none of them `class`"),
         ({}, r"Class 'antilope' is not in .*values \(did you mean antelope\?\); correct the name or add"),
@@ -138,6 +158,9 @@ def test_a_matrix_needs_both_lists_and_a_csv_a_header(tmp_path):
         (tmp_path / "a.csv").write_text(text)
         with pytest.raises(ParleyError, match="needs different names of its columns in its first line"):
             AttributeFiles(tmp_path / "a.csv").read(["cat"])
+    (tmp_path / "a.csv").write_text(f"class,a,b\ncat,1,{'2' * 200_000}\n")
+    with pytest.raises(ParleyError, match=r"a.csv is not CSV .field larger than field limit .*; correct it"):
+        AttributeFiles(tmp_path / "a.csv").read(["cat"])
     (tmp_path / "a.csv").write_text("class,a,b\ncat,1\n")
     with pytest.raises(ParleyError, match="row 2 has 2 fields, but the first has 3"):
         AttributeFiles(tmp_path / "a.csv").read(["cat"])

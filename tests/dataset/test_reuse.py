@@ -1,12 +1,14 @@
 """Files of a class are copied from another image set exactly if they would be the same."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from parley.core.tables import write_table
 from parley.dataset.fetch.outcomes import ErrorClass, may_change
 from parley.dataset.reuse import REUSED, ClassStore, reusing
+from parley.provenance.job import record_job
 
 NAMES = ["ant", "bee"]
 DIGESTS = {"ant": "a", "bee": "b"}
@@ -21,7 +23,7 @@ def make(tmp_path, pool, inputs=INPUTS, text="made", **more):
     one = store(tmp_path, pool, **more)
     for name in inputs:
         for suffix in one.suffixes:
-            one.folder.mkdir(exist_ok=True)
+            one.folder.mkdir(parents=True, exist_ok=True)
             (one.folder / f"{name}{suffix}").write_text(f"{text} {name}{suffix}")
     one.record(DIGESTS, inputs, reused=False)
     return one
@@ -130,3 +132,21 @@ def test_what_is_made_of_tars_depends_on_their_bytes(tmp_path, rule):
     assert [(tmp_path / "second" / f"{name}.tsv").read_text() for name in NAMES] == (
         ["second", "second"] if rule == "hash_images_0000" else ["first", "second"]
     )
+
+
+def test_damaged_files_and_records_are_not_copied(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    first = make(Path("resources/images"), "first")
+    files = [str(first.folder / f"{name}{suffix}") for name in NAMES for suffix in first.suffixes]
+    record_job("fetch_images_0000", {}, {}, {"files": files}, {}, {}, 1, __file__)
+    (first.folder / "ant.tar").write_text("made ant.tar".replace("a", "b", 1))
+    second = store(first.folder.parent, "second")
+    assert second.copy(DIGESTS, INPUTS) == ["ant"]
+    assert "first/ant.tar is damaged" in caplog.text
+    assert [path.name for path in sorted(second.folder.glob("*.tar"))] == ["bee.tar"]
+
+    third = store(first.folder.parent, "third")
+    for text in ("", "[1]", "{}", "3"):
+        (first.folder / ".classes/bee.json").write_text(text)
+        assert reused(third) == ["ant"]
+        assert reused(first) == []

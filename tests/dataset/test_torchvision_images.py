@@ -232,6 +232,7 @@ def test_a_file_that_is_no_image_is_left_to_the_stage_that_judges_images(tmp_pat
         (("Qqqq",), "https://docs.pytorch.org/vision/stable/datasets.html lists them."),
         (("OxfordIIITPet", {"spilt": "test"}), "OxfordIIITPet says: got an unexpected keyword argument 'spilt'"),
         (("OxfordIIITPet", {"split": "val"}), "Unknown value 'val' for argument split. Valid values are {'trainval'"),
+        (("CIFAR100", {"train": "false"}), "CIFAR100 says: train must be true or false, not 'false'."),
         (("EMNIST",), "EMNIST says: missing a required argument: 'split'"),
         (("CIFAR100", {"root": "x", "download": True}), "remove download, root, which Parley sets itself."),
     ],

@@ -12,10 +12,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.core.errors import ParleyError
+from parley.core.formats import printable
 from parley.core.progress import SHOWN, identity_of, share_terminal
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.job import TrackedConfig, record_job
 from parley.runtime.run_lock import register_job
+
+
+class _Literal(logging.Formatter):
+    """Formatter that escapes control characters and invalid text, such as a hostile archive has in its names."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 @contextlib.contextmanager
@@ -29,9 +37,9 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_file.setFormatter(_Literal("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler()
-    to_terminal.setFormatter(logging.Formatter(f"{snakemake.rule}: %(message)s"))
+    to_terminal.setFormatter(_Literal(f"{snakemake.rule}: %(message)s"))
     # force=True, because the preamble that Snakemake adds to scripts has already added a handler to the root logger.
     handlers = [to_file] if os.environ.get(SHOWN) == identity_of(2) else [to_file, to_terminal]
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)

@@ -285,7 +285,7 @@ def _selected(chosen: Sequence[str], entries: Sequence[Entry]) -> list[Entry]:
             "has been removed. Give these experiments with --configfile FOLDER/results/*/config.yaml, and what to "
             "remove with --remove PATH."
         )
-    paths, findings = [os.path.relpath(path) for path in chosen], Findings()
+    paths, findings = [os.path.relpath(path or ".") for path in chosen], Findings()
     for path in paths:
         if any(_is_below(entry.path, path) for entry in unused):
             continue
@@ -341,7 +341,10 @@ def _measured(entries: Iterable[os.DirEntry[str]]) -> tuple[int, int]:
 
 def _is_locked(path: str) -> bool:
     """Return whether a process is downloading to a file."""
-    with contextlib.suppress(IsADirectoryError), Path(path.removesuffix(".json")).open("rb") as stream:
+    partial = Path(path.removesuffix(".json"))
+    if not partial.is_file():  # It is a folder, or a killed process has left only the record.
+        return False
+    with partial.open("rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,6 +9,11 @@ NOTHING = "–"
 """Text shown in place of a missing value."""
 
 
+def printable(text: str) -> str:
+    """Return a text with control characters, except line ends, and invalid characters escaped."""
+    return "".join(mark if mark.isprintable() or mark == "\n" else ascii(mark)[1:-1] for mark in text)
+
+
 def fraction(value: float | None) -> str:
     """Format a fraction with three decimals, or, if it is from 0.00001 to 0.00095, with two significant digits.
 

@@ -40,7 +40,9 @@ def members_of(path: str | Path, span: tuple[int, int] | None = None) -> Iterato
 def files_along(
     raw: io.BufferedIOBase, most_bytes: int = sys.maxsize
 ) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
-    """Yield the header and the bytes, in chunks, of each regular file of a tar, in one pass.
+    """Yield the header and the bytes, in chunks, of each member of a tar that is no folder, in one pass.
+
+    Members that are no regular files, such as links, have no bytes.
 
     Parameters
     ----------
@@ -56,8 +58,8 @@ def files_along(
     """
     with _HeaderStream(raw, CHUNK_BYTES) as stream:
         for member in _headers(stream, most_bytes):
-            if is_file(member):
-                yield member, _chunks(stream, member)
+            if not member.isdir():
+                yield member, _chunks(stream, member if is_file(member) else tarfile.TarInfo())
 
 
 def _headers(stream: "_HeaderStream", end: int) -> Iterator[tarfile.TarInfo]:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from parley.core.formats import printable
+
 WIDTH_OF_FILES = 100
 """Line width if the output is not a terminal and `COLUMNS` is not set."""
 
@@ -74,5 +76,4 @@ def plain_table(on: Console, title: Text | None = None, *, header: bool = True) 
 
 def literal(text: str, style: str = "") -> Text:
     """Return text that is printed literally, with control characters escaped."""
-    shown = "".join(mark if mark.isprintable() or mark == "\n" else ascii(mark)[1:-1] for mark in text)
-    return Text(shown, style=style)
+    return Text(printable(text), style=style)

@@ -22,7 +22,10 @@ from parley.core.files import written_aside
 from parley.core.progress import Progress
 from parley.core.tar_headers import files_along, is_file, members_of
 
-DAMAGED = (OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+DAMAGED = (
+    *(OSError, EOFError, ValueError, RuntimeError, struct.error),
+    *(zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile),
+)
 """Exceptions raised by damaged and hostile archives; `zipfile` raises RuntimeError for what it cannot unpack."""
 TAR, ZIP = ".tar", ".zip"
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
@@ -33,6 +36,10 @@ _MOST_UNFOLDING = 50
 _SPARE_BYTES = 1 << 30
 _UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
 _MADE_ON_WINDOWS = 0
+
+
+class DamagedArchiveError(ParleyError):
+    """Raised if an archive cannot be read."""
 
 
 class Member(NamedTuple):
@@ -160,9 +167,10 @@ def kind_of(path: Path) -> str:
 
 
 def reason_not_to_open(path: Path) -> str:
-    """Return why a file is no zip or uncompressed tar, judging by its beginning or directory; empty if it is one."""
+    """Return why a file is no complete zip or uncompressed tar, judging by its headers; empty if it is one."""
     try:
-        next(open_archive(path).members(), None)
+        for _ in open_archive(path).members():
+            pass
     except DAMAGED as error:
         with path.open("rb") as stream:
             is_page = stream.read(99).lstrip().startswith(b"<")
@@ -171,18 +179,27 @@ def reason_not_to_open(path: Path) -> str:
 
 
 def nested_tars(path: Path) -> dict[str, tuple[int, int]]:
-    """Return the offset and size of each tar in a tar, by file name."""
+    """Return the offset and size of each tar in a tar, by file name; raise one of `DAMAGED` if this cannot be told."""
     members = (member for member in members_of(path) if is_file(member) and member.name.endswith(TAR))
-    return {PurePosixPath(member.name).name: (member.offset_data, member.size) for member in members}
+    spans = {member.name: (member.offset_data, member.size) for member in members}
+    found: dict[str, str] = {}
+    for member in spans:
+        if (first := found.setdefault(PurePosixPath(member).name, member)) != member:
+            raise tarfile.ReadError(f"it has both {first} and {member}")
+    return {name: spans[member] for name, member in found.items()}
 
 
 def keep_plain(source: Path, destination: Path) -> None:
     """Write the files of a compressed tar to an uncompressed tar, in one pass and little memory.
 
+    Links, devices and sparse files become links to nothing, so that they can be counted.
+
     Raises
     ------
-    ParleyError
+    DamagedArchiveError
         If the tar is damaged, or unpacks to 50 times its size and more.
+    ParleyError
+        If the disk is full.
     """
     most_bytes = source.stat().st_size * _MOST_UNFOLDING + _SPARE_BYTES
     try:
@@ -194,15 +211,16 @@ def keep_plain(source: Path, destination: Path) -> None:
         ):
             for member, chunks in files_along(raw, most_bytes):
                 header = tarfile.TarInfo(member.name)
-                header.size = member.size
+                header.size = member.size if is_file(member) else 0
+                header.type = tarfile.REGTYPE if is_file(member) else tarfile.SYMTYPE
                 target.write(header.tobuf(tarfile.PAX_FORMAT))
                 for chunk in chunks:
                     target.write(chunk)
                     progress.advance(len(chunk))
-                target.write(bytes(-member.size % tarfile.BLOCKSIZE))
+                target.write(bytes(-header.size % tarfile.BLOCKSIZE))
             target.write(bytes(2 * tarfile.BLOCKSIZE))
     except DAMAGED as error:
-        raise ParleyError(f"{source} is a truncated or damaged archive ({error}); get it again.") from error
+        raise DamagedArchiveError(f"{source} is a truncated or damaged archive ({error}); get it again.") from error
 
 
 def _decompressed(path: Path) -> io.BufferedIOBase:

@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ class AttributeFiles(NamedTuple):
                     f"{where} has the number {broken[0]:g}; set evaluation.attribute_threshold, above which an "
                     "attribute counts as present."
                 )
-            rows[number - 1] = [f"{value:g}" for value in values]
+            rows[number - 1] = [f"{value:.17g}" for value in values]  # Exact, and 1 for 1.0.
         return names, dict(zip(labels, rows, strict=True))
 
 
@@ -152,7 +153,10 @@ def _table(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _csv(path: str | Path) -> list[dict[str, str]]:
-    lines = list(csv.reader(_lines(path)))
+    try:
+        lines = list(csv.reader(_lines(path)))
+    except csv.Error as error:
+        raise ParleyError(f"{path} is not CSV ({error}); correct it.") from error
     header = lines[0] if lines else []
     if header.count("class") != 1 or len(set(header)) != len(header):
         raise ParleyError(f"{path} needs different names of its columns in its first line, one of them `class`.")
@@ -165,15 +169,16 @@ def _csv(path: str | Path) -> list[dict[str, str]]:
 def _listed(path: str | Path) -> list[str]:
     """Return the names in a file with a line per name, each after its number (counted from 0 or 1) or alone."""
     lines = [line.strip() for line in _lines(path)]
-    numbered = [re.fullmatch(r"(\d+)\s+(.+)", line) for line in lines]
+    numbered = [re.fullmatch(r"(\d{1,9})\s+(.+)", line) for line in lines]
     if all(numbered):
         first = int(lines[0].split()[0]) if lines else 0
         for place, line in enumerate(lines):
             if int(line.split()[0]) != first + place or first > 1:
                 raise ParleyError(f"{path}, line {place + 1} is {line!r}; number the lines from 1 without gaps.")
         lines = [match[2] for match in numbered if match]
-    if repeated := [line for line in lines if lines.count(line) > 1]:
-        raise ParleyError(f"{path} has {repeated[0]!r} twice; every name must be different.")
+    if len(set(lines)) < len(lines):
+        repeated = Counter(lines).most_common(1)[0][0]
+        raise ParleyError(f"{path} has {repeated!r} twice; every name must be different.")
     return lines
 
 

@@ -223,6 +223,19 @@ class _Partial:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Run a block that makes files whose names begin with that of `path` while no other process does."""
+    lock = path.with_name(f".{path.name}.lock")
+    with explained_write_errors(path, lock):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(lock):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+
+
+@contextmanager
 def _unfinished(final: Path, has_checksum: bool) -> Iterator[_Partial]:
     """Lock the unfinished download of a file, and remove it afterwards if it is finished or cannot be continued."""
     path = final.with_name(f".{final.name}.partial")

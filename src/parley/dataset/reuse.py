@@ -4,14 +4,18 @@ Files of one kind are in a folder per image set, ``resources/images/<pool>`` for
 record for each class: digests of what its files were made from, and whether they were copied from another image set.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from parley.core.errors import ParleyError
 from parley.core.files import copy_file, files_for, read_json, sha256_of, write_json
+from parley.provenance.hashing import check_undamaged
 
+logger = logging.getLogger(__name__)
 CLASS_SUFFIXES = {"tar": (".tar", ".tsv"), "hash": (".tsv",), "hdf5": (".hdf5",)}
 """Suffixes of a class's files, by kind of file: images with their manifest, perceptual hashes, features."""
 REUSED = "reused"
@@ -85,8 +89,14 @@ class ClassStore:
 
     def _copy(self, name: str, facts: Mapping[str, str], made_from: str) -> bool:
         for other in self._others(name, {**facts, "input": made_from}):
+            sources = self._files(other, name)
             try:
-                for source, copy in zip(self._files(other, name), self._files(self.folder, name), strict=True):
+                check_undamaged(sources)
+            except ParleyError as error:
+                logger.warning("%s", error)
+                continue
+            try:
+                for source, copy in zip(sources, self._files(self.folder, name), strict=True):
                     copy_file(source, copy)
             except FileNotFoundError:  # Removed by the user in the meantime.
                 continue
@@ -153,9 +163,13 @@ def reusing(
 
 
 def _record_of(folder: Path, name: str) -> dict[str, Any]:
+    """Return the record of a class's files; an empty one if there is none, or if it is damaged."""
     path = _record_path(folder, name)
-    record: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return record
+    with suppress(ParleyError):
+        record = read_json(path) if path.is_file() else {}
+        if isinstance(record, dict) and REUSED in record:
+            return record
+    return {}
 
 
 def _record_path(folder: Path, name: str) -> Path:

@@ -124,6 +124,10 @@ def _constructed(
 ) -> VisionDataset:
     """Construct a dataset. `root` and `download` are passed only to classes that take them."""
     taken = inspect.signature(kind).parameters
+    for name, value in arguments.items():
+        # Python would take any text, "false" too, for true.
+        if name in taken and taken[name].annotation is bool and not isinstance(value, bool):
+            raise TypeError(f"{name} must be true or false, not {value!r}")
     further: dict[str, Any] = {"root": str(root)} if "root" in taken else {}
     if "download" in taken:
         further["download"] = download

@@ -1,5 +1,6 @@
 """The source `archive`: zips and tars as others make them, read in place."""
 
+import gzip
 import io
 import os
 import stat
@@ -7,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -239,16 +241,27 @@ def test_links_encrypted_members_and_paths_out_are_counted_and_skipped(tmp_path,
     assert "1 images with a line break" in caplog.text
 
 
-def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog):
+@pytest.mark.parametrize("name", ["set.tar", "set.tgz"])
+def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog, name):
     make_tar(tmp_path / "set.tar", {"lion/a.jpg": b"fine"})
     with tarfile.open(tmp_path / "set.tar", "a") as tar:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
             link = tarfile.TarInfo(f"lion/{kind}.jpg")
             link.type, link.linkname = kind, "../../secret.jpg"
             tar.addfile(link)
+    (tmp_path / "set.tgz").write_bytes(gzip.compress((tmp_path / "set.tar").read_bytes()))
     with caplog.at_level("WARNING"):
-        assert list(bodies(source_of(tmp_path / "set.tar", ("{class}/*",)), [LION], tmp_path).values()) == [b"fine"]
+        assert list(bodies(source_of(tmp_path / name, ("{class}/*",)), [LION], tmp_path).values()) == [b"fine"]
     assert "2 of the images are links" in caplog.text
+
+
+def test_names_longer_than_any_files_are_counted_and_cost_no_time(tmp_path, caplog):
+    make_tar(tmp_path / "set.tar", {"lion_1.jpg": b"fine", "_" * 50_000 + "/a.jpg": b"x", "_" * 60_000 + ".jpg": b"x"})
+    began = time.process_time()
+    with caplog.at_level("WARNING"):
+        assert list(bodies(source_of(tmp_path / "set.tar", ("{class}_*.jpg",)), [LION], tmp_path).values()) == [b"fine"]
+    assert "2 of the images are in paths with a name of more than 255 characters" in caplog.text
+    assert time.process_time() - began < 1
 
 
 def test_of_members_with_one_name_the_last_counts(tmp_path):
@@ -293,6 +306,66 @@ def test_a_truncated_archive_is_reported(tmp_path, kind, share):
     with pytest.raises(ParleyError, match=rf"{name} is (a truncated|not a complete)"):
         addresses(source_of(tmp_path / name), [LION], tmp_path)
     assert not list((tmp_path).glob("store/*/*"))
+
+
+@pytest.mark.parametrize("kind", ["tgz", "tar.bz2", "tar.xz"])
+def test_a_corrupt_compressed_tar_is_reported(tmp_path, kind):
+    name, make = KINDS[kind]
+    whole = bytearray(make(tmp_path / name).read_bytes())
+    whole[40:60] = b"?" * 20
+    (tmp_path / name).write_bytes(whole)
+    with pytest.raises(ParleyError, match=rf"{name} is a truncated or damaged archive"):
+        addresses(source_of(tmp_path / name), [LION], tmp_path)
+
+
+@pytest.mark.parametrize("traits", ["damaged", "half", "plain+half"])
+def test_a_mirror_with_a_damaged_archive_is_left_for_the_next(web, tmp_path, traits):
+    bad, good = web.url(f"tgz/1/{traits}/set.tgz"), web.url("tgz/1/whole/set.tgz")
+    options = {"members": ("set/{class}/*",), "store": tmp_path / "store", "allow_private_hosts": True}
+    source = open_source(SourceOptions("archive", locations=(bad, good), **options))
+    assert len(bodies(source, [LION], tmp_path)) == 1
+    assert [path.name for path in tmp_path.glob("store/*/*")] == ["set.tar"]
+    with pytest.raises(ParleyError, match=r"alone.tgz gave no zip or tar \(.+\); check the address"):
+        open_source(SourceOptions("archive", locations=(web.url(f"tgz/1/{traits}/alone.tgz"),), **options)).provide([])
+
+
+def test_a_full_disk_does_not_cost_the_download(web, tmp_path, small_disk):
+    small_disk.mount(tmp_path / "store", 1 << 20)
+    options = {"members": ("set/{class}/*",), "store": tmp_path / "store", "allow_private_hosts": True}
+    source = open_source(SourceOptions("archive", locations=(web.url("tgz/4/whole/set.tgz"),), **options))
+    with pytest.raises(ParleyError, match=r"set.tar cannot be written \(No space left on device\). Free disk space"):
+        addresses(source, [LION], tmp_path)
+    small_disk.make_room(tmp_path / "store")
+    assert len(bodies(source, [LION], tmp_path)) == 1
+    assert web.count("tgz/4/whole/set.tgz") == 1
+    assert [path.name for path in tmp_path.glob("store/*/*")] == ["set.tar"]
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from parley.dataset.sources import SourceOptions, open_source
+options = {"members": ("set/{class}/*",), "store": Path(sys.argv[2]), "allow_private_hosts": True}
+print(open_source(SourceOptions("archive", locations=(sys.argv[1],), **options)).provide([]))
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_while_unpacking_and_a_second_process_cost_no_download(web, tmp_path):
+    path = "tgz/300/whole/set.tgz"
+    command = [sys.executable, "-c", PROCESS, web.url(path), str(tmp_path)]
+    with subprocess.Popen(command) as process:
+        until = time.monotonic() + 60
+        while not any(one.stat().st_size for one in tmp_path.glob("*/.set.tar.*.part")) and time.monotonic() < until:
+            time.sleep(0.001)
+        process.kill()
+    assert list(tmp_path.glob("*/set.download"))
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    told = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(set(told)) == 1
+    assert web.count(path) == 1
+    assert [one.name for one in tmp_path.glob("*/[!.]*")] == ["set.tar"]
 
 
 def test_a_directory_that_claims_more_than_a_directory_has_is_reported(tmp_path):

@@ -3,6 +3,7 @@ import itertools
 import os
 import shutil
 import tarfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,29 @@ class TestFolder:
         found = [path.relative_to(tmp_path) for path in (tmp_path / "lion").rglob("*.jpg")]
         assert urls == [path.as_posix() for path in sorted(found) if path.parent.name != "linked"]
         assert len(urls) == 9
+
+    def test_links_to_nothing_and_to_themselves_are_listed_and_counted(self, tmp_path):
+        write_files(tmp_path, "lion/a.jpg")
+        (tmp_path / "lion/b.jpg").symlink_to("nothing")
+        (tmp_path / "lion/c.jpg").symlink_to("c.jpg")
+        source = open_source(SourceOptions("folder", root=tmp_path))
+        assert len(source.digest([LION])) == 64
+        assert urls_of(source.listing([LION], None)) == {"lion": ["lion/a.jpg", "lion/b.jpg", "lion/c.jpg"]}
+        files = LocalFiles(tmp_path, 99)
+        assert files.get("lion/b.jpg").error == "missing"
+        assert files.get("lion/c.jpg").error == "unreadable"
+
+    @pytest.mark.parametrize(("kind", "suffix"), [("folder", ""), ("tars", ".tar")])
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    def test_a_name_is_found_in_either_unicode_form(self, tmp_path, kind, suffix, form):
+        name = unicodedata.normalize(form, "b\u00e4r") + suffix
+        write_tar(tmp_path / name, "a.jpg") if suffix else write_files(tmp_path, f"{name}/a.jpg")
+        source = open_source(SourceOptions(kind, root=tmp_path))
+        for of_class in ("NFC", "NFD"):
+            bear = ImageClass(unicodedata.normalize(of_class, "b\u00e4r"), "", "in", description="a bear")
+            assert source.check([bear]) == []
+            (address,) = source.listing([bear], None).urls[bear.name]
+            assert LocalFiles(tmp_path, 99).get(address).body
 
     def test_a_file_instead_of_a_folder_is_reported(self, tmp_path):
         write_files(tmp_path, "lion")
@@ -173,6 +197,14 @@ class TestTarOfTars:
         (finding,) = whole.check([LION, OWN])
         assert "Class 'my cat' has no tar my cat.tar in" in finding
 
+    def test_two_tars_of_one_name_are_reported(self, tmp_path):
+        write_tar(tmp_path / "hen.tar", "a.png")
+        with tarfile.open(tmp_path / "all.tar", "w") as tar:
+            tar.add(tmp_path / "hen.tar", "train/hen.tar")
+            tar.add(tmp_path / "hen.tar", "val/hen.tar")
+        with pytest.raises(ParleyError, match=r"all.tar .*\(it has both train/hen.tar and val/hen.tar\)"):
+            open_source(SourceOptions("tars", root=tmp_path / "all.tar")).check([HEN])
+
     def test_damage_inside_and_outside_is_reported(self, tmp_path):
         write_tar(tmp_path / "hen.tar", *(f"{number}.png" for number in range(99)))
         (tmp_path / "n02129165.tar").write_bytes((tmp_path / "hen.tar").read_bytes()[:5000])
@@ -247,7 +279,7 @@ class TestTarsByAddress:
         path = tmp_path / "web/n02129165.tar"
         whole = path.read_bytes()
         path.write_bytes(whole[:1100])
-        with pytest.raises(ParleyError, match=r"Class 'lion': .*n02129165.tar is not a complete"):
+        with pytest.raises(ParleyError, match=r"Class 'lion': http://a/.* gave no zip or tar \(damaged"):
             list(source("http://a/{wnid}.tar", keep=True).entries([LION]))
         path.write_bytes(whole)
         assert len(list(source("http://a/{wnid}.tar").entries([LION]))) == 2

@@ -9,15 +9,27 @@ from urllib.parse import unquote, urlsplit
 
 from parley.core.errors import ParleyError
 from parley.core.files import digest_of, is_web_url, written_aside
-from parley.dataset.archives import DAMAGED, TAR, ZIP, keep_plain, kind_of, open_archive, reason_not_to_open
+from parley.dataset.archives import (
+    DAMAGED,
+    TAR,
+    ZIP,
+    DamagedArchiveError,
+    keep_plain,
+    kind_of,
+    open_archive,
+    reason_not_to_open,
+)
 from parley.dataset.class_set import ImageClass, match_classes
-from parley.dataset.downloads import check_checksum, download
+from parley.dataset.downloads import alone, check_checksum, download
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
 
 logger = logging.getLogger(__name__)
 IN_ARCHIVE = "archive!"
 """What the path of a file in the source's archive begins with in the config section `evaluation`."""
 _MOST_TEXT_BYTES = 64 << 20
+_LONGEST_NAME = 255
+"""Maximum length of a file's or folder's name; file systems have the same. Patterns may take long for longer ones."""
+_LONGEST_STEM_BYTES = 200
 _PLACEHOLDERS = {"wnid", "class"}
 _PIECES = re.compile(r"\{(\w*)\}|(\*)")
 _SUFFIXES = re.compile(r"\.(tar(\.\w+)?|t[a-z]+[z2]|zip)$", re.IGNORECASE)
@@ -67,6 +79,9 @@ class ImageArchive(EntrySource):
         skipped, elsewhere = Counter[str](), ""
         for name, problem in _members(path):
             if not is_image(name) or PurePosixPath(name).name.startswith("."):
+                continue
+            if max(map(len, name.split("/"))) > _LONGEST_NAME:
+                skipped[f"in paths with a name of more than {_LONGEST_NAME} characters"] += 1
                 continue
             label = next((match[1] for one in patterns if (match := one.fullmatch(name))), None)
             if label is None:
@@ -119,7 +134,9 @@ class ImageArchive(EntrySource):
             return self._local
         locations = [str(self._local)] if self._local else self.options.locations
         name = PurePosixPath(unquote(urlsplit(locations[0]).path)).name
-        return stored(locations, self.store(), _SUFFIXES.sub("", name) or "archive", self.options)
+        stem = _SUFFIXES.sub("", name)
+        is_name = stem.isprintable() and 0 < len(stem.encode()) <= _LONGEST_STEM_BYTES
+        return stored(locations, self.store(), stem if is_name else "archive", self.options)
 
 
 def store_of(store: Path, identity: str) -> Path:
@@ -139,52 +156,64 @@ def stored(locations: Sequence[str], folder: Path, stem: str, options: SourceOpt
     options
         Settings of the source, with the checksum and size of the file as downloaded.
     """
-    for path in (folder / f"{stem}{TAR}", folder / f"{stem}{ZIP}"):
-        if path.is_file():
-            return path
-    local = Path(locations[0])
-    if local.is_file():
-        check_checksum(local, options.checksum)
-        _check_size(local, options.size_bytes)
-        keep_plain(local, path := folder / f"{stem}{TAR}")
-        return path
-    packed = folder / f"{stem}.download"
-    try:
-        _download_archive(list(locations), packed, options)
-        kind = kind_of(packed)
-        path = folder / f"{stem}{kind or TAR}"
-        if kind:
-            packed.replace(path)
-        else:
-            keep_plain(packed, path)
-    finally:
-        packed.unlink(missing_ok=True)
-    return path
+    paths = [folder / f"{stem}{TAR}", folder / f"{stem}{ZIP}"]
+    if not any(path.is_file() for path in paths):
+        with alone(folder / stem):
+            if any(path.is_file() for path in paths):  # Another process has just made it.
+                pass
+            elif not is_web_url(locations[0]) and (local := Path(locations[0])).is_file():
+                check_checksum(local, options.checksum)
+                _check_size(local, options.size_bytes)
+                keep_plain(local, paths[0])
+            else:
+                _store_downloaded(list(locations), folder / f"{stem}.download", options)
+    return next(path for path in paths if path.is_file())
 
 
-def _download_archive(locations: list[str], path: Path, options: SourceOptions) -> None:
-    """Download a file from the first location that gives an archive; some servers give a page that asks for a login."""
+def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions) -> None:
+    """Download and store a file from the first location that gives an archive, and not a page that asks for a login.
+
+    `packed` is the path of the file as downloaded. If it is there, an earlier process was ended, or had a full disk,
+    before it had stored the archive.
+    """
     refused: list[str] = []
     while locations:
         try:
-            location = download(
-                locations,
-                path,
-                options.checksum,
-                size=options.size_bytes,
-                allow_private_hosts=options.allow_private_hosts,
-            )
+            location = str(packed)
+            if not packed.is_file():
+                location = download(
+                    locations,
+                    packed,
+                    options.checksum,
+                    size=options.size_bytes,
+                    allow_private_hosts=options.allow_private_hosts,
+                )
+            reason = _store(packed)
         except ParleyError as error:
             raise ParleyError([*refused, *error.findings]) from error
-        if not kind_of(path) or not (reason := reason_not_to_open(path)):
+        if not reason:
             return
-        path.unlink()
+        packed.unlink()
         refused.append(f"{location} gave no zip or tar ({reason}); check the address, and whether it needs a login.")
         logger.warning(refused[-1])
         # Those before it may not have been tried: a location from which bytes are kept comes first.
         tried = locations.index(location) if location in locations else len(locations)
         locations = locations[tried + 1 :] + locations[:tried]
     raise ParleyError(refused)
+
+
+def _store(packed: Path) -> str:
+    """Give a downloaded zip or tar its name, or make a plain tar of a compressed one; return why it is none of them."""
+    if kind := kind_of(packed):
+        if not (reason := reason_not_to_open(packed)):
+            packed.replace(packed.with_suffix(kind))
+        return reason
+    try:
+        keep_plain(packed, packed.with_suffix(TAR))
+    except DamagedArchiveError as error:
+        return str(error.__cause__)
+    packed.unlink()
+    return ""
 
 
 def template_problems(classes: Sequence[ImageClass], templates: Sequence[str], key: str) -> list[str]:

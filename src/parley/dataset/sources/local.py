@@ -2,6 +2,7 @@
 
 import os
 import tarfile
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -36,8 +37,7 @@ class _OnePerClass(EntrySource):
             return [f"A source of kind {self.options.kind!r} needs `root`, the folder that contains its images."]
         found = self._root_problems()
         for image_class in classes if not found else ():
-            names = self._names(image_class)
-            existing = [name for name in names if (root / name).exists()]
+            names, existing = self._names(image_class), self._existing(image_class)
             if not existing:
                 # In a large root, suggestions take seconds.
                 similar = sorted(path.name for path in root.iterdir()) if len(found) < MOST_SUGGESTIONS else []
@@ -70,9 +70,19 @@ class _OnePerClass(EntrySource):
     def _paths(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, Path]]:
         """Yield the class name and path of each folder or tar that exists."""
         for image_class in classes:
-            paths = ((self.options.root or Path()) / name for name in self._names(image_class))
-            if (path := next((path for path in paths if path.exists()), None)) is not None:
-                yield image_class.name, path
+            for name in self._existing(image_class)[:1]:
+                yield image_class.name, (self.options.root or Path()) / name
+
+    def _existing(self, image_class: ImageClass) -> list[str]:
+        """Return the names of the class's folders or tars, as the file system has them: composed or decomposed."""
+        spellings = [
+            dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))
+            for name in self._names(image_class)
+        ]
+        return [name for names in spellings for name in list(filter(self._exists, names))[:1]]
+
+    def _exists(self, name: str) -> bool:
+        return ((self.options.root or Path()) / name).exists()
 
     def _names(self, image_class: ImageClass) -> list[str]:
         return [f"{name}{self.suffix}" for name in dict.fromkeys((image_class.name, image_class.wnid)) if name]
@@ -89,8 +99,12 @@ class Folder(_OnePerClass):
         facts = []
         for _, folder in self._paths(classes):
             for name in self._images(folder):
-                status = (folder.parent / name).stat()
-                facts.append((name, status.st_size, status.st_mtime_ns))
+                try:
+                    status = (folder.parent / name).stat()
+                except OSError:  # A link to nothing or to itself, which a fetch counts as missing or unreadable.
+                    facts.append((name, 0, 0))
+                else:
+                    facts.append((name, status.st_size, status.st_mtime_ns))
         return self._digest_of([image_class.name for image_class in classes], facts)
 
     def _images(self, path: Path) -> Iterator[str]:
@@ -126,7 +140,7 @@ class Tars(_OnePerClass):
         return [
             f"Class {one.name!r} has no tar {' or '.join(self._names(one))} in {root}; add it or take the class out."
             for one in classes
-            if not any(name in self._nested for name in self._names(one))
+            if not self._existing(one)
         ]
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
@@ -176,8 +190,8 @@ class Tars(_OnePerClass):
         findings.raise_if_any()
 
     def _images(self, path: Path) -> Iterator[str]:
-        outer, span = (path, None) if path.is_file() else (path.parent, self._nested[path.name])
         try:
+            outer, span = (path.parent, self._nested[path.name]) if path.parent.is_file() else (path, None)
             names = sorted(one.name for one in members_of(outer, span) if is_file(one) and is_image(one.name))
         except (tarfile.TarError, OSError) as error:
             raise ParleyError(
@@ -185,14 +199,9 @@ class Tars(_OnePerClass):
             ) from error
         yield from (f"{path.name}!{name}" for name in names)
 
-    def _paths(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, Path]]:
+    def _exists(self, name: str) -> bool:
         root = self.options.root
-        if root is None or not root.is_file():
-            yield from super()._paths(classes)
-            return
-        for image_class in classes:
-            if name := next((name for name in self._names(image_class) if name in self._nested), ""):
-                yield image_class.name, root / name
+        return name in self._nested if root is not None and root.is_file() else super()._exists(name)
 
     @cached_property
     def _nested(self) -> dict[str, tuple[int, int]]:
@@ -201,7 +210,9 @@ class Tars(_OnePerClass):
         try:
             return nested_tars(root)
         except (tarfile.TarError, OSError) as error:
-            raise ParleyError(f"{root} is not a complete, uncompressed tar ({error}); copy it again.") from error
+            raise ParleyError(
+                f"{root} is not a complete, uncompressed tar of tars ({error}); decompress it or copy it again."
+            ) from error
 
     @property
     def _store(self) -> Path:
@@ -219,6 +230,13 @@ class Tars(_OnePerClass):
         return stored(locations, self._store, self._stored_name(image_class).removesuffix(self.suffix), self.options)
 
 
+def _is_folder(one: os.DirEntry[str]) -> bool:
+    try:
+        return one.is_dir()
+    except OSError:  # A link to itself.
+        return False
+
+
 def _files_below(folder: Path, above: str = "") -> Iterator[str]:
     """Yield the relative paths of the files below a folder, sorted component by component.
 
@@ -227,7 +245,7 @@ def _files_below(folder: Path, above: str = "") -> Iterator[str]:
     """
     try:
         with os.scandir(folder / above) as entries:
-            found = sorted((one.name, one.is_dir(), one.is_symlink()) for one in entries if one.name[0] != ".")
+            found = sorted((one.name, _is_folder(one), one.is_symlink()) for one in entries if one.name[0] != ".")
     except OSError as error:
         path = folder / above
         raise ParleyError(
