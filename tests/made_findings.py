@@ -10,11 +10,9 @@ from parley.metrics.records import Curve
 LABELS = ["cat", "dog", "owl", "eel"]
 
 
-def rows_of(values, part="test", run="adaptive", images=40, **metrics):
-    evaluations = [
-        {"run": run, "seed": seed, "k": 2, "parts": {part: evaluation_entry(images, 4, 2, top1=value, **metrics)}}
-        for seed, value in enumerate(values)
-    ]
+def rows_of(values, part="test", run="adaptive", images=40, candidates=4, **metrics):
+    entries = [evaluation_entry(images, candidates, 2, top1=value, **metrics) for value in values]
+    evaluations = [{"run": run, "seed": seed, "k": 2, "parts": {part: one}} for seed, one in enumerate(entries)]
     return summarise(evaluations, [(run, seed) for seed in range(len(values))])
 
 

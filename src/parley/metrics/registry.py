@@ -87,7 +87,7 @@ LANGUAGE_METRICS = (
         "information",
         "bits",
         "Mutual information of message and class, uncorrected (bits)",
-        "Plug-in mutual information of message and class; biased upwards where most messages are distinct.",
+        "Plug-in mutual information of message and class; biased upwards, the more so the more messages are distinct.",
         permutation_tested=True,
         report_row=3,
     ),

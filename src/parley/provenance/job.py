@@ -107,29 +107,31 @@ def _files(roles: Roles, hashes: Hashes) -> Iterator[FileRecord]:
 
 
 def commit_of(folder: str | Path) -> str:
-    """Return the git commit of a repository, with `+dirty` if the code has uncommitted edits; empty outside git."""
+    """Return the git commit of a repository, with `+dirty` if the code has uncommitted edits; empty if unknown."""
     commit, changed = git_state(folder, CODE)
-    return commit + ("+dirty" if changed else "")
+    return "" if changed is None else commit + ("+dirty" if changed else "")
 
 
-def git_state(folder: str | Path, paths: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the commit of a repository and the files in some of its paths that differ from the commit.
+def git_state(folder: str | Path, paths: Sequence[str], tracked_only: str = "") -> tuple[str, list[str] | None]:
+    """Return the commit of a repository, and the files in some of its paths that differ from the commit.
 
     The commit is empty if git fails, or if `folder` is not the root of a repository: an installed copy of Parley may
-    lie inside the repository of another project.
+    lie inside the repository of another project. The files are None if git cannot tell which they are. New files in
+    the path `tracked_only` are not listed.
     """
     git = ["git", "-C", str(folder)]
     top = output_of([*git, "rev-parse", "--show-toplevel"])
     if top is None or Path(top.strip()).resolve() != Path(folder).resolve():
-        return "", []
+        return "", None
     commit = output_of([*git, "rev-parse", "HEAD"])
     if commit is None:
-        return "", []
+        return "", None
     status = output_of([*git, "-c", "core.quotePath=false", "status", "--porcelain", "-z", "--", *paths])
     if status is None:
-        return "", []
+        return commit.strip(), None
     # With -z, the old name of a renamed file is a separate entry, without status letters and a space.
-    return commit.strip(), [entry[3:] for entry in status.split("\0") if entry[2:3] == " "]
+    entries = [entry for entry in status.split("\0") if entry[2:3] == " "]
+    return commit.strip(), [one[3:] for one in entries if not (tracked_only and one.startswith(f"?? {tracked_only}"))]
 
 
 def output_of(command: Sequence[str]) -> str | None:

@@ -81,7 +81,7 @@ class Stage:
     began: float = 0.0
     """When a job of the stage began while no other one was running; 0 if none has begun."""
     took: float = 0.0
-    """Seconds before `began` in which jobs of the stage were running."""
+    """Seconds during which jobs of the stage ran, up to the last time that none was left running."""
     seconds: float = 0.0
     """Sum of the durations of the jobs that are done, each times its threads."""
     running: dict[int, Job] = field(default_factory=dict)

@@ -1,7 +1,5 @@
 """Caveats in the summary that opens the report."""
 
-from dataclasses import replace
-
 import pytest
 from made_findings import curve, part_of, rows_of
 
@@ -26,18 +24,26 @@ def test_few_and_failed_seeds_give_caveats():
     assert caveats_of(failed=[("a", 1), ("a", 2)]) == ["Failed, and therefore excluded from all means: 2 seeds."]
 
 
+def features(weights, preprocessing="corrected"):
+    """The section `features` of a config, complete as a validated one is."""
+    custom = {"size": 224, "mean": [0.5] * 3, "sd": [0.5] * 3, "resize": None}
+    section = {"backbone": "resnet34", "weights": weights, "seed": 0, "preprocessing": preprocessing, "custom": custom}
+    return section | {"layers": ["pooled"], "map_dtype": "float32", "autocast": "none"}
+
+
 def test_random_inputs_give_caveats():
-    config = {"features": {"weights": "random"}, "words": {"source": "random"}, "source": {"kind": "world"}}
+    config = {"features": features("random"), "words": {"source": "random"}, "source": {"kind": "world"}}
     network, words = caveats_of(config=config)
     assert network == "The image features come from an untrained network."
     assert words.startswith("The word vectors are random")
     assert caveats_of(config={**config, "source": {"kind": "features"}}) == [words]
-    assert caveats_of(config={"features": {"weights": "IMAGENET1K_V1"}, "words": {"source": "glove.txt"}}) == []
+    assert caveats_of(config={"features": features("IMAGENET1K_V1"), "words": {"source": "glove.txt"}}) == []
 
 
+@pytest.mark.parametrize("weights", ["mine.pth", "models/mine"])
 @pytest.mark.parametrize(("preprocessing", "warned"), [("corrected", True), ("original", True), ("custom", False)])
-def test_weights_from_a_file_need_a_normalisation_of_their_own(preprocessing, warned):
-    sentences = caveats_of(config={"features": {"weights": "mine.pth", "preprocessing": preprocessing}})
+def test_weights_from_a_file_need_a_normalisation_of_their_own(weights, preprocessing, warned):
+    sentences = caveats_of(config={"features": features(weights, preprocessing)})
     assert ["normalised as torchvision does" in sentence for sentence in sentences] == [True] * warned
 
 
@@ -46,7 +52,8 @@ def test_zero_of_few_has_a_margin_of_error():
 
 
 def test_single_candidate_gives_no_caveat():
-    rows = [replace(row, candidates=1, chance=1.0) for row in rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000)]
+    rows = rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000, candidates=1)
+    assert rows[0].beats_chance is False
     assert not any("chance" in sentence for sentence in caveats_of(rows))
 
 

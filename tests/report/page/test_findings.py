@@ -56,6 +56,25 @@ def test_splits_are_grouped_by_verdict():
     assert headline.overview([]) == ("Every seed failed", "Every seed of every run failed.")
 
 
+def test_a_single_candidate_has_no_verdict():
+    one, four = rows_of([1.0, 1.0], "transfer_alone", candidates=1), rows_of([0.5, 0.51])
+    assert headline.headline("adaptive", one, None)[0].endswith(
+        "1.000 [1.000, 1.000] over 2 seeds, with only one candidate."
+    )
+    assert headline.overview(four + one) == (
+        "Above chance on every split with more than one candidate",
+        "Above chance: test 0.505 (chance 0.250). Only one candidate: transfer_alone 1.000 (chance 1.000).",
+    )
+    assert headline.overview(one)[0] == "No result to compare with chance"
+    assert headline.overview(rows_of([0.5]) + rows_of([1.0], "transfer_alone", candidates=1))[0].startswith("One seed")
+    other = rows_of([0.5, 0.51], run="other") + rows_of([1.0, 1.0], "transfer_alone", "other", candidates=1)
+    assert headline.overview(four + one + other)[0] == "2 of 2 runs above chance on new images of seen classes"
+    assert headline.by_split(one + other[-5:]) == [
+        "On transfer_alone (unseen classes of another kind, with only these as candidates), there is only one "
+        "candidate."
+    ]
+
+
 def test_several_runs_are_counted():
     assert headline.overview(rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other")) == (
         "1 of 2 runs above chance on new images of seen classes",

@@ -1,7 +1,5 @@
 """The summary that opens the report: each sentence follows from results, and nothing is said of what is not there."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from made_findings import part_of, rows_of
@@ -189,11 +187,12 @@ def test_similarity_to_attributes_is_in_the_summary():
 
 def test_many_distinct_messages_give_a_bias_warning():
     corrected = line("information_corrected", None)
-    for distinct, doubted in ((0.05, False), (0.46, True)):
-        lines = [line("information", 0.001), corrected, line("distinct_messages", None, mean=distinct)]
-        said = opening.message_content({"a": results()}, {"a": lines}, 4)[-1]
-        assert ("The estimate is too low" in said) == doubted
-        assert (f"{distinct:.2f} distinct messages per image" in said) == doubted
+    # Where the messages carry no information that can be shown, a low estimate is no underestimate.
+    for distinct, largest_p, doubted in ((0.05, 0.001, False), (0.46, 0.001, True), (0.46, 0.05, False)):
+        lines = [line("information", largest_p), corrected, line("distinct_messages", None, mean=distinct)]
+        found = opening.message_content({"a": results()}, {"a": lines}, 4)[-1]
+        assert ("The estimate may be too low, even far too low" in found) == doubted
+        assert (f"{distinct:.2f} distinct messages per image" in found) == doubted
 
 
 def test_runs_without_the_metric_are_not_counted():
@@ -211,5 +210,14 @@ def test_mutual_information_is_skipped_if_all_messages_are_distinct():
 
 
 def test_single_candidate_is_not_compared_with_chance():
-    rows = [replace(row, candidates=1, chance=1.0) for row in rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000)]
-    assert opening.accuracy(rows)[0].endswith("; there is no other candidate.")
+    rows = rows_of([1.0, 1.0, 1.0], "transfer_alone", candidates=1)
+    assert rows[0].beats_chance is False
+    assert opening.accuracy(rows) == [
+        "On transfer_alone (unseen classes of another kind, with only these as candidates), the Receiver names the "
+        "correct class for 100.0 % of the images [100.0 %, 100.0 %]; there is no other candidate."
+    ]
+    several = rows + rows_of([1.0, 1.0, 1.0], "transfer_alone", run="other", candidates=1)
+    assert opening.accuracy(several) == [
+        "On transfer_alone (unseen classes of another kind, with only these as candidates), there is only one "
+        "candidate."
+    ]

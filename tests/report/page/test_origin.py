@@ -2,8 +2,12 @@
 
 import os
 import platform
+import re
 import subprocess
 
+from made_pages import Page, build
+
+from parley.provenance.job import commit_of
 from parley.report.page.origin import find_origin
 
 
@@ -19,6 +23,8 @@ def repository(folder):
     (folder / "src/a file.py").write_text("1\n")
     (folder / "Snakefile").write_text("")
     (folder / "notes.md").write_text("")
+    (folder / "config/classes").mkdir(parents=True)
+    (folder / "config/classes/mine.tsv").write_text("")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "first")
     return folder
@@ -36,6 +42,35 @@ def test_the_commit_and_what_differs_from_it(tmp_path):
     assert sorted(find_origin(folder)["changed"]) == ["src/a file.py", "src/naïve.py"]
 
 
+def test_an_edited_class_set_is_a_change_and_a_new_one_is_not(tmp_path):
+    folder = repository(tmp_path / "parley")
+    (folder / "config/classes/new set.tsv").write_text("")
+    assert find_origin(folder)["changed"] == []
+    (folder / "config/classes/mine.tsv").write_text("edited\n")
+    assert find_origin(folder)["changed"] == ["config/classes/mine.tsv"]
+    git(folder, "add", ".")  # now a part of the next commit
+    assert sorted(find_origin(folder)["changed"]) == ["config/classes/mine.tsv", "config/classes/new set.tsv"]
+
+
+def code_on_page(folder, repository):
+    page = Page(build(folder, seeds=(0,), extra={"origin": find_origin(repository)})).text
+    return re.search(r"Code\n?(.*?) \(when the page was made\)", page, re.S)[1]
+
+
+def test_the_page_says_only_what_git_can_tell(tmp_path):
+    folder = repository(tmp_path / "parley")
+    commit = git(folder, "rev-parse", "HEAD")
+    assert code_on_page(tmp_path / "clean", folder) == f"commit {commit}, no uncommitted changes"
+    (folder / ".git/index").write_text("damaged")  # git status fails, git rev-parse does not
+    assert code_on_page(tmp_path / "damaged", folder) == (
+        f"commit {commit}; git could not tell whether there are uncommitted changes"
+    )
+    assert commit_of(folder) == ""  # the records of jobs claim no clean commit either
+    assert code_on_page(tmp_path / "none", tmp_path) == (
+        "unknown: git is missing or failed, or the code is not in a git repository of its own"
+    )
+
+
 def test_a_renamed_file_is_named_once(tmp_path):
     folder = repository(tmp_path / "parley")
     git(folder, "mv", "src/a file.py", "src/b.py")
@@ -51,7 +86,7 @@ def test_a_copy_inside_another_repository_has_no_commit(tmp_path):
 def test_without_git_there_is_no_commit(tmp_path, monkeypatch):
     folder = repository(tmp_path / "parley")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert (find_origin(folder)["commit"], find_origin(folder)["changed"]) == (None, [])
+    assert (find_origin(folder)["commit"], find_origin(folder)["changed"]) == (None, None)
 
 
 def test_the_machine_is_this_one(tmp_path):

@@ -384,6 +384,21 @@ def test_intervals_of_two_seeds_are_marked_and_others_are_not(tmp_path):
     assert "n = 2" not in build(tmp_path / "three", seeds=(0, 1, 2))
 
 
+def test_the_k_of_the_table_of_seeds_is_that_of_the_test_split(tmp_path):
+    for labels, k in ((("cat", "dog", "owl", "eel"), 3), (("cat", "dog"), 2)):
+        text = build(tmp_path / str(k), labels=labels, seeds=(0,), k=3)
+        [table] = re.findall(r'<table class="seeds".*?</table>', text, re.DOTALL)
+        assert re.findall(r"Accuracy@(\w+)", table) == ["1", str(k)]
+
+
+def test_a_single_candidate_has_no_verdict_in_the_table(tmp_path):
+    text = build(tmp_path, unseen=("emu",), seeds=(0, 1))
+    rows = dict(re.findall(r'<tr data-run="adaptive" data-part="(\w+)">(.*?)</tr>', text, re.DOTALL))
+    verdicts = {part: re.search(r'<td class="text">([^<]*)</td>', row)[1] for part, row in rows.items()}
+    assert verdicts["ood_alone"] == "only one candidate"
+    assert verdicts["test"] in ("above", "not significant")
+
+
 def test_a_split_has_one_name(whole):
     folder, text = whole
     with (folder / "summary.csv").open(newline="") as stream:

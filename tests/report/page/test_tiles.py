@@ -22,3 +22,7 @@ def test_a_tile_never_claims_more_than_the_interval_allows():
         "2.0 × chance (0.250); 1 seed, so no interval",
         "every seed failed",
     ]
+    assert [tiles(rows_of(own, candidates=1), "adaptive")[0][2] for own in ([1.0, 1.0], [1.0])] == [
+        "only one candidate; 2 seeds",
+        "only one candidate; 1 seed",
+    ]

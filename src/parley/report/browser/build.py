@@ -86,7 +86,7 @@ def build_browser(
         "version": __version__,
         "max_mb": max_mb,
         "per_class": per_class,
-        "titles": {part: part for part in PARTS},
+        "parts": PARTS,
         "groups": {
             part: {"keys": own, "total": len(images[part]), "start": numbers[part][own[0]]}
             for part, own in keys.items()

@@ -16,6 +16,7 @@ from parley.core.tables import read_csv, read_table
 from parley.metrics.records import owner_of, read_evaluation
 from parley.report.figures.results import RunFiles, read_results
 from parley.report.page import headline
+from parley.report.page.caveats import words_are_random
 from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import class_picture, picture_uri, read_thumbnails
 from parley.report.page.origin import files_beside, read_costs
@@ -131,7 +132,7 @@ def build_report(
         figure_styles=inputs.styles.rules(),
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         funnel=images,
-        random_words=inputs.config.get("words", {}).get("source") == "random",
+        random_words=words_are_random(config),
         wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         versions=installed_versions(),
         warnings=[
@@ -173,6 +174,7 @@ def _environment() -> Environment:
     )
     for name in ("fraction", "measure", "exchanges", "count", "counted", "duration", "bits"):
         environment.filters[name] = getattr(formats, name)
+    environment.filters["verdict"] = headline.verdict_in_table
     return environment
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from parley.analysis.summary import SummaryRow
+from parley.config.options import network_options
 from parley.core.formats import counted, listed
+from parley.features.options import CUSTOM
 from parley.report.figures.results import RunResults
 from parley.report.page import headline
 from parley.report.page.findings import at_end
@@ -65,8 +67,8 @@ def _of_seeds(rows: Sequence[SummaryRow], failed: Sequence[tuple[str, int]]) -> 
 
 def _of_verdicts(rows: Sequence[SummaryRow]) -> list[str]:
     """Name the held-out splits on which the interval of a run includes chance."""
-    without = [row for row in rows if row.part in headline.SPLITS and row.beats_chance is False and row.candidates != 1]
-    including = [row for row in without if row.high is not None and row.chance is not None and row.high >= row.chance]
+    held_out = [row for row in rows if row.part in headline.SPLITS]
+    including = [row for row in held_out if headline.against_chance(row) == headline.NOT_DIFFERENT]
     if not including:
         return []
     if len({row.run for row in rows}) > 1:
@@ -117,18 +119,23 @@ def _of_images(funnel: Funnel | None) -> list[str]:
 
 def _of_inputs(config: Mapping[str, Any]) -> list[str]:
     sentences = []
-    network = config.get("features", {}) if config.get("source", {}).get("kind") != "features" else {}
-    weights = str(network.get("weights", ""))
-    if weights == "random":
-        sentences.append("The image features come from an untrained network.")
-    elif "." in weights and network["preprocessing"] != "custom":
-        sentences.append(
-            "The network's weights are from a file, but images are normalised as torchvision does for its own weights "
-            "(features.preprocessing)."
-        )
-    if config.get("words", {}).get("source") == "random":
+    if "features" in config and config.get("source", {}).get("kind") != "features":
+        network = network_options(config["features"])
+        if network.weights_kind == "random":
+            sentences.append("The image features come from an untrained network.")
+        elif network.weights_kind == "file" and network.rule != CUSTOM:
+            sentences.append(
+                "The network's weights are from a file, but images are normalised as torchvision does for its own "
+                "weights (features.preprocessing)."
+            )
+    if words_are_random(config):
         sentences.append("The word vectors are random: descriptions are similar only if they share words.")
     return sentences
+
+
+def words_are_random(config: Mapping[str, Any]) -> bool:
+    """Return whether the words of the descriptions have random vectors."""
+    return bool(config.get("words", {}).get("source") == "random")
 
 
 def _of_training(results: Mapping[str, RunResults]) -> list[str]:

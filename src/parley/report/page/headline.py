@@ -21,6 +21,16 @@ SEEN = {
 """Splits that are not held out, each with its description."""
 COLLAPSED = 1.05
 """Mean length, in exchanges, below which dialogues are reported as stopping after the first exchange."""
+ABOVE, BELOW, NOT_DIFFERENT = "above chance", "below chance", "not significantly different from chance"
+NO_INTERVAL, NO_CHOICE = "one seed, so no interval", "only one candidate"
+IN_TABLE = {
+    ABOVE: "above",
+    BELOW: "below",
+    NOT_DIFFERENT: "not significant",
+    NO_INTERVAL: "no interval",
+    NO_CHOICE: NO_CHOICE,
+}
+"""Results of `against_chance`, each with its text in the table of results."""
 FAILED = "every seed failed"
 ONE_SEED = "With one seed, there is no interval, so it cannot be tested whether accuracy is above chance."
 
@@ -55,10 +65,13 @@ def _accuracy(row: SummaryRow) -> str:
     seeds = counted(row.n_seeds, "seed")
     over = f"({seeds}, so no interval)" if row.low is None else f"{interval(row.low, row.high)} over {seeds}"
     text = f"accuracy@1 is {fraction(row.mean)} {over}"
+    verdict = against_chance(row)
+    if verdict == NO_CHOICE:
+        return f"{text}, with {NO_CHOICE}"
     if row.chance is None:
         return text
-    verdict = f": {against_chance(row)}" if row.beats_chance is False else ""
-    return f"{text}, {row.mean / row.chance:.1f} times chance ({fraction(row.chance)}){verdict}"
+    doubt = f": {verdict}" if verdict in (BELOW, NOT_DIFFERENT) else ""
+    return f"{text}, {row.mean / row.chance:.1f} times chance ({fraction(row.chance)}){doubt}"
 
 
 def of_length(mean: float, longest: int) -> str:
@@ -70,13 +83,19 @@ def of_length(mean: float, longest: int) -> str:
 
 
 def against_chance(row: SummaryRow) -> str:
-    """State whether a row's 95 % interval lies above chance, lies below chance, or includes chance."""
+    """State whether a row's 95 % interval lies above or below chance or includes it, or why there is no verdict."""
+    if row.candidates == 1:
+        return NO_CHOICE
     if row.beats_chance is None:
-        return "one seed, so no interval"
+        return NO_INTERVAL
     if row.beats_chance:
-        return "above chance"
-    below = row.high is not None and row.chance is not None and row.high < row.chance
-    return "below chance" if below else "not significantly different from chance"
+        return ABOVE
+    return BELOW if row.high is not None and row.chance is not None and row.high < row.chance else NOT_DIFFERENT
+
+
+def verdict_in_table(row: SummaryRow) -> str:
+    """Return the verdict on a row of accuracy@1 for the table of results."""
+    return IN_TABLE[against_chance(row)]
 
 
 def failures(failed: Sequence[int]) -> str | None:
@@ -103,10 +122,13 @@ def _verdict(row: SummaryRow) -> str:
         return FAILED
     if row.chance is None:
         return seeds
-    if row.beats_chance is False:
-        return f"{against_chance(row)} ({fraction(row.chance)}); {seeds}"
+    verdict = against_chance(row)
+    if verdict == NO_CHOICE:
+        return f"{verdict}; {seeds}"
+    if verdict in (BELOW, NOT_DIFFERENT):
+        return f"{verdict} ({fraction(row.chance)}); {seeds}"
     times = f"{row.mean / row.chance:.1f} × chance ({fraction(row.chance)}); {seeds}"
-    return times if row.beats_chance else f"{times}, so no interval"
+    return times if verdict == ABOVE else f"{times}, so no interval"
 
 
 def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
@@ -115,23 +137,28 @@ def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
     if not own:
         return "Every seed failed", "Every seed of every run failed."
     several = len({row.run for row in own}) > 1
-    counted_rows = [row for row in own if row.part == "test"] if several else own
-    above = sum(row.beats_chance is True for row in counted_rows)
-    if all(row.beats_chance is None for row in own):
+    judged = [row for row in own if against_chance(row) != NO_CHOICE and (row.part == "test" or not several)]
+    above = sum(against_chance(row) == ABOVE for row in judged)
+    limit = "" if len(judged) == len(own) else " with more than one candidate"
+    if not judged:
+        heading = "No result to compare with chance"
+    elif all(against_chance(row) in (NO_INTERVAL, NO_CHOICE) for row in own):
         heading = "One seed, so no interval and no verdict"
     elif several:
-        heading = f"{above} of {counted(len(counted_rows), 'run')} above chance on new images of seen classes"
-    elif above == len(own):
-        heading = "Above chance on every split"
+        heading = f"{above} of {counted(len(judged), 'run')} above chance on new images of seen classes"
+    elif above == len(judged):
+        heading = f"Above chance on every split{limit}"
     else:
-        heading = f"Above chance on {above} of {len(own)} splits"
+        heading = f"Above chance on {above} of {len(judged)} splits{limit}"
     if several:
         return heading, " ".join(by_split(own))
-    verdicts: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for row in own:
         text = f"{row.part} {fraction(row.mean)} (chance {fraction(row.chance)})"
-        verdicts.setdefault(against_chance(row), []).append(text)
-    return heading, " ".join(f"{verdict.capitalize()}: {'; '.join(texts)}." for verdict, texts in verdicts.items())
+        texts.setdefault(against_chance(row), []).append(text)
+    return heading, " ".join(
+        f"{verdict.capitalize()}: {'; '.join(of_verdict)}." for verdict, of_verdict in texts.items()
+    )
 
 
 def by_split(rows: Sequence[SummaryRow]) -> list[str]:
@@ -140,11 +167,14 @@ def by_split(rows: Sequence[SummaryRow]) -> list[str]:
     sentences, about = [], {**SPLITS, **SEEN}
     for part in dict.fromkeys(row.part for row in rows):
         own = [row for row in rows if row.part == part]
-        above = sum(row.beats_chance is True for row in own)
+        verdicts = [against_chance(row) for row in own]
+        if set(verdicts) == {NO_CHOICE}:
+            sentences.append(f"On {part} ({about[part]}), there is {NO_CHOICE}.")
+            continue
         best = max(own, key=lambda row: row.mean or 0.0)
         chance, highest = fraction(best.chance), f"highest in run {best.run}: {fraction(best.mean)}"
-        verdict = f"above chance ({chance}) in {above} of {counted(len(own), 'run')}, and {highest}"
-        if all(row.beats_chance is None for row in own):
-            verdict = f"{highest} (chance: {chance}; with one seed, the difference cannot be tested)"
-        sentences.append(f"On {part} ({about[part]}), the fraction of correct answers is {verdict}.")
+        found = f"above chance ({chance}) in {verdicts.count(ABOVE)} of {counted(len(own), 'run')}, and {highest}"
+        if set(verdicts) == {NO_INTERVAL}:
+            found = f"{highest} (chance: {chance}; with one seed, the difference cannot be tested)"
+        sentences.append(f"On {part} ({about[part]}), the fraction of correct answers is {found}.")
     return sentences

@@ -19,7 +19,7 @@ from parley.report.page.findings import gain
 ALL_DISTINCT = 0.95
 """Number of different messages per image above which mutual information says nothing."""
 MANY_DISTINCT = 0.1
-"""Number of different messages per image above which the correction of mutual information is too strong."""
+"""Number of different messages per image above which the correction of mutual information can be too strong."""
 LANGUAGE = {
     "information": ("carries information about the class", "mutual information (in bits)"),
     "topographic_similarity": ("tends to be similar for classes with similar descriptions", "the rank correlation"),
@@ -138,14 +138,15 @@ def _accuracy(row: SummaryRow) -> str:
     sentence = f"{about}, the Receiver names the correct class for {percent(row.mean)} of the images{span}"
     if row.chance is None:
         return f"{sentence}."
-    if row.candidates == 1:
+    verdict = headline.against_chance(row)
+    if verdict == headline.NO_CHOICE:
         return f"{sentence}; there is no other candidate."
     guess = f"a random guess among {row.candidates:,} classes is correct for {percent(row.chance)} of them"
-    if row.beats_chance is None:
+    if verdict == headline.NO_INTERVAL:
         return f"{sentence}; {guess}. {headline.ONE_SEED}"
-    if row.beats_chance:
+    if verdict == headline.ABOVE:
         return f"{sentence}, {row.mean / row.chance:.1f} times as many as by chance: {guess}."
-    return f"{sentence}, {headline.against_chance(row)}: {guess}."
+    return f"{sentence}, {verdict}: {guess}."
 
 
 def _mark(seeds: int) -> str:
@@ -245,13 +246,14 @@ def _is_distinct(line: Mapping[str, Any]) -> bool:
 
 
 def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Warn that mutual information is underestimated if many messages are distinct."""
+    """Warn that significant mutual information may be underestimated if many messages are distinct."""
     distinct = next((line["mean"] for line in lines if line["metric"] == "distinct_messages"), 0.0)
-    if distinct <= MANY_DISTINCT:
+    information = _line(lines, "information")
+    if distinct <= MANY_DISTINCT or information is None or information["largest_p"] >= 0.05:
         return ""
     return (
-        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the "
-        "correction is too strong. Compare only runs with similar numbers of distinct messages."
+        f" The estimate may be too low, even far too low: with {distinct:.2f} distinct messages per image, the "
+        "correction can be too strong. Compare only runs with similar numbers of distinct messages."
     )
 
 

@@ -97,7 +97,8 @@ def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-CODE_AND_PROFILES = (*CODE, "profiles", "pyproject.toml")
+CLASS_SETS = "config/classes"
+CODE_AND_PROFILES = (*CODE, "profiles", "pyproject.toml", CLASS_SETS)
 """Files and folders of the repository that affect results, except for configs, which the page shows in full."""
 
 
@@ -113,10 +114,10 @@ def find_origin(repository: str | Path) -> dict[str, Any]:
     -------
     dict
         `made`: current date and time, in UTC. `commit`: hash of the checked-out commit; None if the folder is not the
-        root of a git repository. `changed`: files in `CODE_AND_PROFILES` that differ from the commit. `host`:
-        properties of the machine, by name.
+        root of a git repository, or git fails. `changed`: files in `CODE_AND_PROFILES` that differ from the commit,
+        new class sets excepted; None if git cannot tell. `host`: properties of the machine, by name.
     """
-    commit, changed = git_state(repository, CODE_AND_PROFILES)
+    commit, changed = git_state(repository, CODE_AND_PROFILES, tracked_only=CLASS_SETS)
     return {
         "made": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         "commit": commit or None,

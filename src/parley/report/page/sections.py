@@ -185,6 +185,7 @@ def run_section(
         "language_finding": of_language(language),
         "exchanges": [] if test is None else _exchange_lines(test),
         "classes": [] if test is None else _class_lines(test, examples),
+        "k": one_k([row for row in inputs.rows if (row.run, row.part) == (run, "test")]),
         "seeds": _seed_lines(inputs, run, results),
         "warnings": results.warnings,
     }
@@ -251,10 +252,9 @@ def _seed_lines(inputs: Inputs, run: str, results: RunResults) -> list[dict[str,
     """Return the selected step and the test metrics of each seed of a run; they are None if the seed failed."""
     lines = []
     for seed in sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run}):
-        evaluation = inputs.evaluations.get((run, seed), {})
-        entry = evaluation.get("parts", {}).get("test", {})
+        entry = inputs.evaluations.get((run, seed), {}).get("parts", {}).get("test", {})
         metrics = {name: finite(entry.get(name)) for name in ("accuracy@1", "accuracy@k", "nll", "length")}
-        lines.append({"seed": seed, "chosen_step": results.chosen.get(seed), "k": evaluation.get("k"), **metrics})
+        lines.append({"seed": seed, "chosen_step": results.chosen.get(seed), **metrics})
     return lines
 
 

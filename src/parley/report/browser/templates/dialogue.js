@@ -61,7 +61,7 @@ function comparisonField(dialogues, state) {
     && !(set.run === dialogues.run && set.seed === dialogues.seed && set.part === dialogues.part));
   if (others.length === 0) return null;
   const pairs = others.map((set) => [`${set.run}/${set.seed}/${set.part}`,
-    `${set.run}, seed ${set.seed}${set.part === dialogues.part ? "" : `, ${INDEX.titles[set.part] ?? set.part}`}`]);
+    `${set.run}, seed ${set.seed}${set.part === dialogues.part ? "" : `, ${set.part}`}`]);
   const select = make("select", { id: "beside", onchange: (event) => navigate({ beside: event.target.value }) });
   options(select, [["", "nothing"], ...pairs], pairs.some(([value]) => value === state.beside) ? state.beside : "");
   return make("p", { class: "compare" }, make("label", {}, "Compare with, on the same image: ", select));
@@ -74,7 +74,7 @@ function dialogueColumn(dialogues, row, state, two) {
   const shown = state.after ? dialogues.exchanges : length;
   const verdict = [mark(right), ...(right ? [" Correct"] : [" Taken for ", isolated(dialogues.labels[answer.column])])];
   return make("section", { class: "dialogue", "data-run": dialogues.run, "data-seed": dialogues.seed, "data-part": dialogues.part, "aria-label": `Run ${dialogues.run}, seed ${dialogues.seed}` },
-    make("h3", { class: two ? "owner" : "visually-hidden" }, isolated(dialogues.run), `, seed ${dialogues.seed}`, dialogues.part === readState().part ? "" : `, ${INDEX.titles[dialogues.part] ?? dialogues.part}`),
+    make("h3", { class: two ? "owner" : "visually-hidden" }, isolated(dialogues.run), `, seed ${dialogues.seed}`, dialogues.part === readState().part ? "" : `, ${dialogues.part}`),
     make("p", { class: right ? "verdict" : "verdict wrong" }, make("b", {}, verdict), ` after ${counted(length, "exchange")}, with probability ${threeDecimals(answer.probability)}`),
     make("p", { class: "note" }, `Rank of the true class by exchange: ${rankPath(dialogues, row, length)} of ${dialogues.labels.length}`),
     !right && INDEX.descriptions[dialogues.labels[answer.column]] && make("p", { class: "description", dir: "auto" }, isolated(dialogues.labels[answer.column]), ": ", INDEX.descriptions[dialogues.labels[answer.column]]),

@@ -45,11 +45,11 @@ function missingSet(state) {
   const listed = (sets, nameOf) => [...new Set(sets.map(nameOf))].join("; ");
   if (ofRun.length === 0) return `This page has no run “${state.run}”, only these: ${listed(INDEX.sets, (set) => set.run)}`;
   if (ofSeed.length === 0) return `Run ${state.run} has no seed “${state.seed}”, only these: ${listed(ofRun, (set) => set.seed)}`;
-  return `Seed ${state.seed} of run ${state.run} has no split “${INDEX.titles[state.part] ?? state.part}”, only these: ${listed(ofSeed, (set) => INDEX.titles[set.part])}`;
+  return `Seed ${state.seed} of run ${state.run} has no split “${state.part}”, only these: ${listed(ofSeed, (set) => set.part)}`;
 }
 
 function titleOf(dialogues, state, view) {
-  const set = `run ${state.run}, seed ${state.seed}, ${INDEX.titles[state.part] ?? state.part}`;
+  const set = `run ${state.run}, seed ${state.seed}, ${state.part}`;
   if (!dialogues) return `No dialogues of ${set}`;
   const row = dialogues.rowOf(state.key);
   if (view === "dialogue" && row >= 0) return `${dialogues.labels[dialogues.target(row)]}, ${dialogues.right(row) ? "correct" : "wrong"}, ${set}`;
@@ -78,10 +78,10 @@ function fillSelection(state) {
   const runs = [...new Set(INDEX.sets.map((set) => set.run))];
   const seeds = [...new Set(INDEX.sets.filter((set) => set.run === state.run).map((set) => set.seed))];
   const failed = (seed) => INDEX.sets.every((set) => set.run !== state.run || set.seed !== seed || set.failed !== null);
-  const parts = Object.keys(INDEX.titles).filter((part) => INDEX.sets.some((set) => set.part === part));
+  const parts = INDEX.parts.filter((part) => INDEX.sets.some((set) => set.part === part));
   options(byId("run"), runs.map((run) => [run, run]), state.run);
   options(byId("seed"), seeds.map((seed) => [seed, failed(seed) ? `${seed} (failed)` : seed]), state.seed);
-  options(byId("part"), parts.map((part) => [part, INDEX.titles[part]]), state.part);
+  options(byId("part"), parts.map((part) => [part, part]), state.part);
   byId("to-list").href = addressOf({ ...state, view: "list", key: "", beside: "", bit: "" });
   byId("to-bits").href = addressOf({ ...state, view: "bits", key: "", beside: "", bit: "" });
   const inBits = state.view === "bits" || state.view === "bit";
