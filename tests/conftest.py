@@ -43,7 +43,13 @@ def named(config: pytest.Config) -> set[Path]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow tests out, unless their file or they themselves are named, or there is --all or -m."""
+    """Leave the slow tests out, unless their file or they themselves are named, or there is --all or -m.
+
+    Files with slow tests run first, those of whole runs before the others: what follows them is small enough for the
+    workers of pytest-xdist to end together.
+    """
+    slow = {item.path: 1 + ("end_to_end" in item.path.parts) for item in items if is_slow(item)}
+    items.sort(key=lambda item: -slow.get(item.path, 0))
     if config.option.all or config.option.markexpr:
         return
     whole = named(config)

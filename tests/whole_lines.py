@@ -22,6 +22,7 @@ SEEN, UNSEEN, PER_CLASS = ("ant", "bee", "cat", "dog"), ("elk", "fox"), 40
 PER_HOST = 2
 TARGETS = ("all", "metrics", "claims", "tables", "export")
 LONGEST_S = 1500
+SNAKEMAKE = (sys.executable, str(Path(__file__).with_name("plain_snakemake.py")))
 
 
 def picture(name: str) -> bytes:
@@ -46,7 +47,8 @@ def copy_project(folder: Path) -> None:
     for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            # With what was compiled, but not what is being compiled: such files are renamed.
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
         else:
             shutil.copy(source, folder / name)
 
@@ -75,7 +77,7 @@ def write_experiment(folder: Path, address: str) -> Path:
 
 def command(cores: int, targets: tuple[str, ...] = TARGETS) -> list[str]:
     """Return the command that makes targets."""
-    return [sys.executable, "-m", "snakemake", "--cores", str(cores), *targets, "--configfile", "tiny.yaml"]
+    return [*SNAKEMAKE, "--cores", str(cores), *targets, "--configfile", "tiny.yaml"]
 
 
 def run(folder: Path, cores: int = 2, targets: tuple[str, ...] = TARGETS, ok: bool = True) -> str:

@@ -1,7 +1,9 @@
 """A copy of the project to run Snakemake in, and a server of files beside it."""
 
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from whole_lines import copy_project
+from tiny_runs import TINY, write_classes
+from whole_lines import SNAKEMAKE, copy_project
 
 LONGEST_S = 1500
 
@@ -22,7 +25,7 @@ class Project:
 
     def snakemake(self, *arguments, config=None, ok=True):
         # What jobs say is looked at, too: the view of stages has tests of its own.
-        command = [sys.executable, "-m", "snakemake", "--logger-parley-full", *arguments]
+        command = [*SNAKEMAKE, "--logger-parley-full", *arguments]
         if config is not None:
             command += ["--configfile", str(config)]
         done = subprocess.run(
@@ -86,6 +89,31 @@ def another_project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project(another_project):
     return another_project()
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory, worker_id):
+    """The folder of a project with the finished experiment `tiny` of `TINY`, made once for all workers of pytest."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making = tmp_path_factory.mktemp("making")
+            copy_project(making)
+            write_classes(making)
+            made = Project(making)
+            made.snakemake("--cores", "2", config=made.write_config("tiny", **TINY).name)
+            making.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, finished_once):
+    """A copy of this project. Other experiments in it find the images and features of `TINY` made."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    shutil.copytree(finished_once, folder, symlinks=True)
+    return Project(folder)
 
 
 class FileServer:

@@ -1,6 +1,5 @@
 """Fetch the images of a group of classes, and write a tar and a manifest (table of URLs tried) for each class."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from stage import stage
@@ -23,8 +22,8 @@ with stage(snakemake) as logger:
     names = list(snakemake.params.domains) if shard else [Path(tar).stem for tar in snakemake.output.tars]
     wnids = snakemake.params.fetch.get("wnids", {})
     classes = [ImageClass(name, wnids.get(name, ""), snakemake.params.domains[name]) for name in names]
-    options = source_options(snakemake.config["source"], *map(str, made[:1]))
-    source = open_source(replace(options, allow_private_hosts=snakemake.config["fetch"]["allow_private_hosts"]))
+    options = source_options(snakemake.config["source"], *map(str, made[:1]), fetch=snakemake.config["fetch"])
+    source = open_source(options)
     folder = shard or Path(snakemake.output.tars[0]).parent
     store, digests = ClassStore(folder, CLASS_SUFFIXES["tar"]), snakemake.config.get("class_digests", {})
     inputs = {} if shard else plan_digests(snakemake.input.plan, names)

@@ -1,6 +1,5 @@
 """Download the source's archives, and list the images in them."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from stage import stage
@@ -10,7 +9,6 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.sources import open_source
 
 with stage(snakemake):
-    options = source_options(snakemake.config["source"])
-    source = open_source(replace(options, allow_private_hosts=snakemake.config["fetch"]["allow_private_hosts"]))
+    source = open_source(source_options(snakemake.config["source"], fetch=snakemake.config["fetch"]))
     classes = [ImageClass(**values) for values in snakemake.params.classes]
     source.write_listing(classes, Path(snakemake.output.urls))

@@ -26,7 +26,8 @@ from parley.text.glove import check_vectors
 
 ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
 COMMON = [(f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")]
-"""Pairs of backbone and weights that torchvision has. A dry run does not look them up, because this takes seconds."""
+"""Pairs of backbone and weights that torchvision has. They are not looked up unless they may have to be downloaded,
+because this takes seconds."""
 
 
 class Experiment(NamedTuple):
@@ -232,7 +233,8 @@ def _check_network(config: Config, fetch: bool) -> list[str]:
     try:
         options = network_options(config["features"])
         findings = check_weights(options)
-        if findings or (not fetch and (options.backbone, options.weights) in COMMON):
+        is_common = (options.backbone, options.weights) in COMMON
+        if findings or (is_common and (not fetch or options.weights == "random")):
             return findings
         # Imported here because it loads torch, which other checks and most dry runs do not need.
         from parley.features.weights import fetch_weights

@@ -12,8 +12,18 @@ from parley.features.options import FeatureOptions, feature_options
 Section = Mapping[str, Any]
 
 
-def source_options(source: Section, world: str | None = None) -> SourceOptions:
-    """Convert the section `source`. `world` is the folder of the images that a job has made for the source, if any."""
+def source_options(source: Section, world: str | None = None, fetch: Section | None = None) -> SourceOptions:
+    """Convert the section `source`.
+
+    Parameters
+    ----------
+    source
+        The section.
+    world
+        Folder of the images that a job has made for the source, if any.
+    fetch
+        The section `fetch`, for jobs that may download archives.
+    """
     kind = source["kind"]
     section = source.get(kind, {})
     root = world or section.get("root") or section.get("local_root")
@@ -34,6 +44,7 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
         members=(members,) if isinstance(members, str) else tuple(members),
         size_bytes=section.get("size"),
         keep=section.get("keep", False),
+        **({} if fetch is None else {key: fetch[key] for key in ("allow_private_hosts", "read_timeout_s")}),
     )
 
 

@@ -10,11 +10,14 @@ import sys
 import tarfile
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from parley.config.options import source_options
 from parley.core.errors import ParleyError
+from parley.dataset import downloads
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.images import LocalFiles
 from parley.dataset.fetch.outcomes import ErrorClass
@@ -463,3 +466,15 @@ def test_14_gb_with_100_000_members_are_listed_in_seconds_with_flat_memory(tmp_p
     assert images == 100_000
     assert seconds < 60
     assert peak_mb < 300
+
+
+def test_a_silent_server_is_left_after_the_configs_read_timeout(tmp_path, web, monkeypatch):
+    monkeypatch.setattr(downloads, "RETRIES", 0)
+    archive = {"locations": web.url("silent/a"), "members": TEMPLATES}
+    config = {"kind": "archive", "class_size": None, "archive": archive}
+    fetch = {"allow_private_hosts": True, "read_timeout_s": 0.2}
+    source = open_source(replace(source_options(config, fetch=fetch), store=tmp_path / "store"))
+    began = time.monotonic()
+    with pytest.raises(ParleyError, match="timed out"):
+        addresses(source, [LION], tmp_path)
+    assert time.monotonic() - began < 10  # At the default, 40 s.

@@ -187,6 +187,7 @@ def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions
                     options.checksum,
                     size=options.size_bytes,
                     allow_private_hosts=options.allow_private_hosts,
+                    timeout_s=options.read_timeout_s,
                 )
             reason = _store(packed)
         except ParleyError as error:

@@ -71,6 +71,8 @@ class SourceOptions:
         Whether tars of classes are kept after the images have been fetched.
     allow_private_hosts
         Whether archives may be downloaded from addresses that are not public.
+    read_timeout_s
+        Timeout of the downloads of archives; `parley.dataset.downloads.download` describes it.
     """
 
     kind: str
@@ -89,6 +91,7 @@ class SourceOptions:
     store: Path = ARCHIVES_FOLDER
     keep: bool = False
     allow_private_hosts: bool = False
+    read_timeout_s: float = 20.0
 
 
 class Source(ABC):
