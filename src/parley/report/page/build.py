@@ -21,7 +21,7 @@ from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import class_picture, picture_uri, read_thumbnails
 from parley.report.page.origin import files_beside, read_costs
 from parley.report.page.sections import (
-    MANY,
+    MANY_RUNS,
     Inputs,
     examples_of_classes,
     language_lines,
@@ -102,29 +102,30 @@ def build_report(
         config=config,
         language=read_csv(language) if language is not None else (),
     )
-    of_classes = examples_of_classes(inputs)
+    class_examples = examples_of_classes(inputs)
     results = {run: read_results(run, files)._replace(annealed=inputs.annealed(run)) for run in inputs.runs}
-    spoken = {run: language_lines(inputs.language, run) for run in inputs.runs}
+    language_of = {run: language_lines(inputs.language, run) for run in inputs.runs}
     images = read_funnel(funnel) if funnel is not None else None
-    sections = [run_section(inputs, run, results[run], spoken[run], of_classes) for run in inputs.runs]
-    typical = next((section for section in sections if section["typical"]), None)
-    shown = [example for section in sections for example in section["examples"]]
-    example_keys = {example["key"] for example in [*shown, *([typical["typical"]] if typical else [])]}
-    jpegs = read_thumbnails(image_tars, example_keys.union(of_classes.values())) if image_tars else {}
-    class_pictures = {key: picture_uri(class_picture(jpegs[key])) for key in of_classes.values() if key in jpegs}
+    sections = [run_section(inputs, run, results[run], language_of[run], class_examples) for run in inputs.runs]
+    with_typical = next((section for section in sections if section["typical"]), None)
+    dialogues = [example for section in sections for example in section["examples"]]
+    dialogues += [with_typical["typical"]] if with_typical else []
+    example_keys = {example["key"] for example in dialogues}
+    jpegs = read_thumbnails(image_tars, example_keys.union(class_examples.values())) if image_tars else {}
+    class_pictures = {key: picture_uri(class_picture(jpegs[key])) for key in class_examples.values() if key in jpegs}
     page = _environment().get_template("report.html.j2")
     html = page.render(
         title=str(config.get("experiment", "experiment")),
         lead=lead(inputs),
-        summary=summary_texts(inputs, results, spoken, images),
-        typical=typical,
+        summary=summary_texts(inputs, results, language_of, images),
+        with_typical=with_typical,
         rows=table(inputs.rows),
         tiles={run: headline.tiles(inputs.rows, run) for run in inputs.runs},
         one_k=one_k(inputs.rows),
         splits={**headline.SPLITS, **headline.SEEN},
         overview=overview(inputs),
         sections=sections,
-        MANY=MANY,
+        MANY_RUNS=MANY_RUNS,
         pictures={key: picture_uri(jpegs[key]) for key in example_keys if key in jpegs},
         class_pictures=class_pictures,
         picture_numbers={key: number for number, key in enumerate(class_pictures)},

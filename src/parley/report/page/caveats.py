@@ -9,7 +9,7 @@ from parley.core.formats import counted, listed
 from parley.features.options import CUSTOM
 from parley.report.figures.results import RunResults
 from parley.report.page import headline
-from parley.report.page.findings import at_end
+from parley.report.page.findings import count_last_selected
 from parley.report.page.funnel import Funnel
 
 FEW_SEEDS = 5
@@ -139,9 +139,9 @@ def words_are_random(config: Mapping[str, Any]) -> bool:
 
 
 def _of_training(results: Mapping[str, RunResults]) -> list[str]:
-    several = [one for one in results.values() if any(len(curve.steps) > 1 for curve in one.curves)]
-    ends = [at_end(one) for one in several if not one.annealed]
-    late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
+    compared = [run for run in results.values() if any(len(curve.steps) > 1 for curve in run.curves)]
+    counts = [count_last_selected(run) for run in compared if not run.annealed]
+    late, seeds = sum(late for late, _ in counts), sum(seeds for _, seeds in counts)
     if not late:
         return []
     best = f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best on dev"

@@ -31,7 +31,7 @@ def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Wor
     return of_results
 
 
-def at_end(results: RunResults) -> tuple[int, int]:
+def count_last_selected(results: RunResults) -> tuple[int, int]:
     """Return for how many seeds the last checkpoint was selected, and the number of seeds."""
     last = {curve.seed: curve.steps[-1] for curve in results.curves}
     return sum(results.chosen.get(seed) == step for seed, step in last.items()), len(last)
@@ -54,7 +54,7 @@ def gain(part: PooledPart) -> Gain:
 
 def of_curves(results: RunResults) -> Words:
     """State for how many seeds the last checkpoint was selected, and how dev accuracy changed during training."""
-    late, number = at_end(results)
+    late, number = count_last_selected(results)
     seeds = counted(number, "seed")
     if not number:
         heading = "No evaluation during training"

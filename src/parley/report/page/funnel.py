@@ -72,13 +72,13 @@ def read_funnel(path: str | Path) -> Funnel:
 
 
 def _funnel(raw: Any, path: str | Path) -> Funnel:
-    listed = raw.get("classes") if isinstance(raw, dict) else None
-    if not isinstance(listed, dict) or not all(map(_is_class, listed.values())):
+    of_classes = raw.get("classes") if isinstance(raw, dict) else None
+    if not isinstance(of_classes, dict) or not all(map(_is_class, of_classes.values())):
         raise ParleyError(
             f"{path} must contain, under `classes`, the counts {', '.join(COUNTS)} and `rejected` of each class and "
             "split; run `uv run snakemake --cores 1 --forcerun settle`."
         )
-    classes = {name: _splits(entry) for name, entry in listed.items()}
+    classes = {name: _splits(entry) for name, entry in of_classes.items()}
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
     near = raw.get("near_copies", {})
     sums = {name: _sum(list(splits.values()), COUNTS) for name, splits in classes.items()}

@@ -112,11 +112,13 @@ def tiles(rows: Sequence[SummaryRow], run: str) -> list[tuple[str, SummaryRow, s
     """Return for each held-out split: its description, the run's row of accuracy@1, and a comparison with chance."""
     own = {row.part: row for row in rows if row.run == run and row.metric == "accuracy@1"}
     return [
-        (about[0].upper() + about[1:], own[part], _verdict(own[part])) for part, about in SPLITS.items() if part in own
+        (about[0].upper() + about[1:], own[part], _tile_text(own[part]))
+        for part, about in SPLITS.items()
+        if part in own
     ]
 
 
-def _verdict(row: SummaryRow) -> str:
+def _tile_text(row: SummaryRow) -> str:
     seeds = counted(row.n_seeds, "seed")
     if row.mean is None:
         return FAILED

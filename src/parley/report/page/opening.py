@@ -78,29 +78,29 @@ def _endings(games: Sequence[Mapping[str, Any]], exchanges: Sequence[int]) -> li
     number = _either([f"{value:,}" for value in exchanges])
     if list(exchanges) == [1]:
         return ["A dialogue has one exchange; the Receiver's answer is the candidate with the highest probability."]
-    whose = "When the dialogue ends, the Receiver's answer is the candidate with the highest probability."
+    answer = "When the dialogue ends, the Receiver's answer is the candidate with the highest probability."
     if adaptive == {False}:
-        return [f"A dialogue has {number} exchanges.", whose]
+        return [f"A dialogue has {number} exchanges.", answer]
     ends = f"The Receiver decides after each exchange whether to stop; a dialogue has at most {number} exchanges."
-    return [ends, *["In some of the games compared here, no dialogue stops early."] * (False in adaptive), whose]
+    return [ends, *["In some of the games compared here, no dialogue stops early."] * (False in adaptive), answer]
 
 
 def data_and_seeds(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """State the images and classes of each split, and the number of seeds."""
-    first = {row.part: row for row in reversed(rows) if row.metric == "accuracy@1" and row.images is not None}
+    row_of = {row.part: row for row in reversed(rows) if row.metric == "accuracy@1" and row.images is not None}
     sentences = []
-    if "test" in first and first["test"].candidates:
-        others = [f"{use} ({part}: {first[part].images:,})" for part, use in _USES.items() if part in first]
+    if "test" in row_of and row_of["test"].candidates:
+        others = [f"{use} ({part}: {row_of[part].images:,})" for part, use in _USES.items() if part in row_of]
         sentences.append(
-            f"The networks are tested on {first['test'].images:,} images of "
-            f"{counted(first['test'].candidates, 'class')} (test)."
+            f"The networks are tested on {row_of['test'].images:,} images of "
+            f"{counted(row_of['test'].candidates, 'class')} (test)."
             + (f" Other images of the same classes are used {listed(others)}." if others else "")
         )
     for part, kind in (("ood", ""), ("transfer", " of another kind")):
-        if part in first:
-            alone = first.get(f"{part}_alone")
+        if part in row_of:
+            alone = row_of.get(f"{part}_alone")
             unseen = counted(alone.candidates, "unseen class") if alone and alone.candidates else "unseen classes"
-            images = f"Another {first[part].images:,} images"
+            images = f"Another {row_of[part].images:,} images"
             sentences.append(f"{images} are of {unseen}{kind}, absent from training ({part}).")
     if len(runs) > 1:
         sentences.append(f"{len(runs):,} variants of the game (runs) are compared.")
@@ -216,22 +216,15 @@ def _beyond(low: float | None, high: float | None) -> int:
 def message_content(results: Mapping[str, RunResults], language: Lines, classes: int | None) -> list[str]:
     """State what depends on the messages and what information they carry: of one run, or counted over several."""
     if len(results) > 1:
-        tests = {metric: [_line(_telling(own), metric) for own in language.values()] for metric in LANGUAGE}
-        return [
-            f"In {sum(line['largest_p'] < 0.05 for line in tested)} of {counted(len(tested), 'run')}"
-            f"{'' if len(tested) == len(results) else ' in which this can be tested'}, the Sender's "
-            f"last message {LANGUAGE[metric][0]}, significantly so in every measured seed (p < 0.05)."
-            for metric, found in tests.items()
-            if (tested := [line for line in found if line is not None])
-        ]
+        return _of_several_runs(language, len(results))
     sentences = [sentence for one in results.values() if one.flips is not None for sentence in [_of_flips(one.flips)]]
-    for lines in map(_telling, language.values()):
+    for lines in map(_informative, language.values()):
         if not any(line["metric"] == "information" for line in lines) and any(map(_is_distinct, lines)):
             sentences.append(
                 "Nearly every image gets a message of its own, so mutual information cannot show how much the messages "
                 "reveal about the class."
             )
-        sentences += [_of_metric(line) for metric in LANGUAGE if (line := _line(lines, metric)) is not None]
+        sentences += [_of_metric(line) for metric in LANGUAGE if (line := _tested(lines, metric)) is not None]
         corrected = next((line for line in lines if line["metric"] == "information_corrected"), None)
         if corrected is not None and classes and classes > 1:
             sentences.append(
@@ -241,6 +234,18 @@ def message_content(results: Mapping[str, RunResults], language: Lines, classes:
     return sentences
 
 
+def _of_several_runs(language: Lines, runs: int) -> list[str]:
+    """Count the runs in which the last message carries more than by chance, for each metric."""
+    tests = {metric: [_tested(_informative(own), metric) for own in language.values()] for metric in LANGUAGE}
+    return [
+        f"In {sum(line['largest_p'] < 0.05 for line in tested)} of {counted(len(tested), 'run')}"
+        f"{'' if len(tested) == runs else ' in which this can be tested'}, the Sender's "
+        f"last message {LANGUAGE[metric][0]}, significantly so in every measured seed (p < 0.05)."
+        for metric, found in tests.items()
+        if (tested := [line for line in found if line is not None])
+    ]
+
+
 def _is_distinct(line: Mapping[str, Any]) -> bool:
     return bool(line["metric"] == "distinct_messages" and line["mean"] > ALL_DISTINCT)
 
@@ -248,7 +253,7 @@ def _is_distinct(line: Mapping[str, Any]) -> bool:
 def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     """Warn that significant mutual information may be underestimated if many messages are distinct."""
     distinct = next((line["mean"] for line in lines if line["metric"] == "distinct_messages"), 0.0)
-    information = _line(lines, "information")
+    information = _tested(lines, "information")
     if distinct <= MANY_DISTINCT or information is None or information["largest_p"] >= 0.05:
         return ""
     return (
@@ -257,14 +262,14 @@ def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _telling(lines: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+def _informative(lines: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """Leave out mutual information if nearly every image has a message of its own: permutations give as much."""
     if not any(map(_is_distinct, lines)):
         return lines
     return [line for line in lines if not line["metric"].startswith("information")]
 
 
-def _line(lines: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any] | None:
+def _tested(lines: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any] | None:
     """Return the row of a metric that was tested against its null."""
     return next((line for line in lines if line["metric"] == metric and line["largest_p"] is not None), None)
 

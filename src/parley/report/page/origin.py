@@ -18,6 +18,7 @@ ORDER = (
 )  # fmt: skip
 """Rules in the order of the data flow; the page lists other rules after these, in alphabetical order."""
 PAGE = "build_report"
+"""Rule that makes the page."""
 
 
 def read_costs(folder: str | Path, shared: Sequence[str] = ()) -> dict[str, Any]:

@@ -29,7 +29,7 @@ CONTINUOUS = (
     "This run's messages are real numbers, not bits, so no dialogues are shown here. All dialogues are in "
     "messages.hdf5 in the folder of each seed."
 )
-MANY = 3
+MANY_RUNS = 3
 """With more than this number of runs, the page begins with a summary of all runs, and each section is folded."""
 
 
@@ -111,7 +111,7 @@ def one_k(rows: Sequence[SummaryRow]) -> int | None:
 def overview(inputs: Inputs) -> dict[str, Any]:
     """Return the figure that compares all runs, with its heading and finding."""
     heading, finding = headline.overview(inputs.rows)
-    if len(inputs.runs) > MANY:
+    if len(inputs.runs) > MANY_RUNS:
         # The top of the page already states the numbers.
         finding = "Each row is a run, each column a split."
     fewest = min((row.n_seeds for row in inputs.rows if row.n_seeds > 1), default=0)
@@ -157,18 +157,18 @@ def run_section(
     run: str,
     results: RunResults,
     language: Sequence[Mapping[str, Any]],
-    examples: Mapping[str, str],
+    class_examples: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the content of the page about one run.
 
-    `results` and `language` are of this run; `examples` maps each class to the key of its example image.
+    `results` and `language` are of this run; `class_examples` maps each class to the key of its example image.
     """
     test, stop_rule = results.test, _stop_rule(inputs.game(run))
     path = None if test is None else inputs.messages.get((run, test.projection.seed))
     recorded = None if path is None else read_conversations(path)
     return {
         "name": run,
-        "about": _settings(inputs.game(run)),
+        "about": _about(inputs.game(run)),
         "failures": headline.failures([seed for owner, seed in inputs.failed if owner == run]),
         "headline": headline.headline(run, inputs.rows, test),
         "figures": [
@@ -184,14 +184,14 @@ def run_section(
         "language": language,
         "language_finding": of_language(language),
         "exchanges": [] if test is None else _exchange_lines(test),
-        "classes": [] if test is None else _class_lines(test, examples),
+        "classes": [] if test is None else _class_lines(test, class_examples),
         "k": one_k([row for row in inputs.rows if (row.run, row.part) == (run, "test")]),
         "seeds": _seed_lines(inputs, run, results),
         "warnings": results.warnings,
     }
 
 
-def _settings(game: Mapping[str, Any]) -> str:
+def _about(game: Mapping[str, Any]) -> str:
     """Describe a run's game: preset, bits per message and maximum number of exchanges."""
     phrases = [str(game["preset"])] if "preset" in game else []
     if "message_bits" in game:
@@ -233,14 +233,14 @@ def _exchange_lines(part: PooledPart) -> list[dict[str, float]]:
     return [{name: values[t] for name, values in means.items()} for t in range(part.max_exchanges)]
 
 
-def _class_lines(part: PooledPart, examples: Mapping[str, str]) -> list[dict[str, Any]]:
+def _class_lines(part: PooledPart, class_examples: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return mean length and accuracy of each class that has images, longest dialogues first."""
     lengths, accuracies = mean_over_seeds(part.class_length), mean_over_seeds(part.class_accuracy)
     order = [c for c in np.argsort(-lengths, kind="stable").tolist() if np.isfinite(lengths[c])]
     return [
         {
             "label": part.labels[c],
-            "key": examples.get(part.labels[c]),
+            "key": class_examples.get(part.labels[c]),
             "length": float(lengths[c]),
             "accuracy": float(accuracies[c]),
         }
