@@ -270,6 +270,18 @@ def test_retry_after_is_obeyed_up_to_two_minutes(web, tmp_path):
     download([web.url("limited/soon/a.jpg")], tmp_path / "third")
 
 
+def test_a_host_that_never_answers_is_waited_for_once_not_for_each_file(web, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(downloads, "RETRIES", 1)
+    monkeypatch.setattr(downloads, "_FAILED_HOSTS", set())
+    mirror = web.url(f"file/tag/{SIZE}").replace("127.0.0.1", "localhost")
+    for name in "abc":
+        silent = web.url(f"silent/{name}")
+        assert download([silent, mirror], tmp_path / name, timeout_s=0.3) == mirror
+    assert [web.count(f"silent/{name}") for name in "abc"] == [2, 0, 0]
+    with pytest.raises(ParleyError, match=r"silent/d \(timed out"):
+        download([web.url("silent/d")], tmp_path / "d", timeout_s=0.3)
+
+
 def test_a_transient_status_is_asked_again_and_a_final_one_is_not(web, tmp_path, quick):
     download([web.url("flaky/3/503/a.jpg")], tmp_path / "target")
     for status, times in ((503, 4), (404, 1), (403, 1)):

@@ -36,6 +36,8 @@ _PROGRESS_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 _GZIPPED_NAMES = (".gz", ".tgz")
+_FAILED_HOSTS: set[str] = set()
+"""Hosts from which this process did not get a file despite retries; for further files, they are tried last."""
 
 
 class _Wanted(NamedTuple):
@@ -76,7 +78,7 @@ def download(
     ----------
     locations
         http or https URLs and local paths, in the order in which to try them. A URL from which bytes have been kept is
-        tried first.
+        tried first; a host from which this process did not get an earlier file despite retries is tried last.
     destination
         Path of the file to write.
     checksum
@@ -269,7 +271,7 @@ def _first_available(locations: Sequence[str], partial: _Partial, wanted: _Wante
     from parley.dataset.web_client import UnavailableError
 
     reasons = []
-    for location in sorted(locations, key=lambda one: not partial.is_from(one)):
+    for location in sorted(locations, key=lambda one: (not partial.is_from(one), _host(one) in _FAILED_HOSTS)):
         try:
             if is_web_url(location):
                 _fetch(location, partial, wanted)
@@ -278,11 +280,17 @@ def _first_available(locations: Sequence[str], partial: _Partial, wanted: _Wante
         except UnavailableError as reason:
             logger.warning("%s: %s", location, reason)
             reasons.append(f"{location} ({reason})")
+            if reason.transient:
+                _FAILED_HOSTS.add(_host(location))
         else:
             return location
     tried = "; ".join(reasons) or "no location is configured"
     kept = f" {partial.size} bytes are kept; run again to continue from there." if partial.is_useful else ""
     raise ParleyError(f"No location gave the file for {wanted.path}: {tried}. Add a mirror or a local path.{kept}")
+
+
+def _host(location: str) -> str:
+    return location.split("/")[2] if is_web_url(location) else ""
 
 
 def _copy(location: str, partial: _Partial, wanted: _Wanted) -> None:
