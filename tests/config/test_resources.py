@@ -7,6 +7,7 @@ import pytest
 
 from parley.config.experiment import read_experiment
 from parley.config.resources import RuleResources, gpus
+from parley.dataset.class_set import read_class_set
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +56,11 @@ def test_gpus_are_asked_for_by_name_alone(resources):
 
 def archive_mb(*locations, size=2_000_000_000):
     section = {"locations": [str(one) for one in locations], "members": "{class}/*", "size": size}
-    raw = {"experiment": "e", "source": {"kind": "archive", "archive": section}}
+    return source_mb({"kind": "archive", "archive": section})
+
+
+def source_mb(source):
+    raw = {"experiment": "e", "source": source}
     raw["classes"] = str(ROOT / "config/classes/world.tsv")
     config, classes, _ = read_experiment(raw, ROOT / "workflow/schemas/config.schema.yaml")
     return RuleResources(config, classes).archive_disk().get("disk_mb")
@@ -70,6 +75,8 @@ def test_disk_for_an_archive_counts_its_copies_if_its_size_is_known(tmp_path):
     assert archive_mb(packed, "https://example.org/a.tgz") == 3000
     assert archive_mb(plain) == 1000
     assert archive_mb("https://example.org/a.zip", size=None) is None
+    classes = len(read_class_set(ROOT / "config/classes/world.tsv"))
+    assert source_mb({"kind": "tars", "tars": {"url": "https://example.org/{wnid}.tar"}}) == 1000 + 200 * classes
 
 
 def test_a_drawn_world_needs_no_network(resources):

@@ -1,12 +1,14 @@
 """Which servers a download contacts, and what it tells them."""
 
+import contextlib
 import functools
 import socket
+import time
 
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.dataset import web_client
+from parley.dataset import downloads, web_client
 from parley.dataset.downloads import download
 from parley.dataset.web_rules import is_public
 
@@ -51,6 +53,28 @@ def test_a_name_is_connected_to_where_it_was_checked(web, tmp_path, monkeypatch)
     monkeypatch.setattr(web_client, "is_public", lambda address: address == "127.0.0.1")
     download([web.url("text/list").replace("127.0.0.1", "rebinding.test")], tmp_path / "target")
     refused(web.url("text/list").replace("127.0.0.1", "rebinding.test"), tmp_path / "other")
+
+
+def test_of_many_silent_addresses_only_some_are_tried(tmp_path, monkeypatch):
+    real = socket.getaddrinfo
+    monkeypatch.setattr(downloads, "RETRIES", 0)
+    monkeypatch.setattr(web_client, "is_public", lambda address: True)
+    with contextlib.ExitStack() as opened, socket.create_server(("0.0.0.0", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+
+        def resolved(host, *rest, **options):
+            hosts = [f"127.0.0.{last}" for last in range(1, 200)] if host == "many.test" else [host]
+            return [found for one in hosts for found in real(one, *rest, **options)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolved)
+        for _ in range(4):  # With its queue full, the server answers nobody.
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        began = time.monotonic()
+        with pytest.raises(ParleyError, match="timed out"):
+            download([f"http://many.test:{port}/x"], tmp_path / "target", timeout_s=0.1)
+        assert 0.5 < time.monotonic() - began < 5
 
 
 def test_a_proxy_may_be_private_but_not_what_it_is_asked_for(web, tmp_path, monkeypatch):

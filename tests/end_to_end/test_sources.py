@@ -229,6 +229,19 @@ def test_a_tgz_by_address_is_downloaded_once(project, archives, serve):
     assert server.requests() == ["/none.tgz", "/set.tgz"]
 
 
+def test_names_in_an_archive_do_not_control_the_terminal(project, pictures):
+    with tarfile.open(project.folder / "evil.tar", "w") as tar:
+        for name in ("\x1b[2J\u202e", "b\udce4r"):
+            tar.addfile(tarfile.TarInfo(f"set/{name}/a.png"))
+    source = {"kind": "archive", "archive": {"locations": ["evil.tar"], "members": ["set/{class}/*"]}}
+    config = project.write_config("evil", classes="classes.tsv", source=source, **COMMON)
+    told = project.snakemake("--cores", "1", "splits", config=config, ok=False)
+    told += (project.folder / "results/evil/logs/list_archives.log").read_text()
+    assert told.count(r"such as \x1b[2J\u202e, b\udce4r)") >= 4
+    assert not {"\x1b", "\u202e"} & set(told)
+    assert "Traceback" not in told
+
+
 def test_a_manifest_of_paths(project, pictures):
     rows = [f"{name}\t{name}/{index}.png" for name in NAMES for index in range(5)]
     (project.folder / "manifest.tsv").write_text("class\tpath\n" + "\n".join(rows) + "\n")

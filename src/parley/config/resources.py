@@ -22,6 +22,8 @@ MOST_MAP_MB = 3300
 """Maximum memory for the feature maps of a split; if they are larger, they are read from disk batch by batch."""
 FETCHED_IMAGE_MB = 0.22
 """Size of a fetched image, estimated as twice the mean size of ImageNet's images."""
+CLASS_TAR_MB = 200
+"""Size of a class's tar on the web, estimated: those of ImageNet have 10 to 200 MB."""
 CHECKPOINT_MB = 6
 """Estimated size of a checkpoint. It is 2.9 MB in the bundled experiment, but messages and vocabulary may be larger."""
 
@@ -71,12 +73,15 @@ class RuleResources:
         return round(1000 + size_mb)
 
     def archive_disk(self) -> dict[str, int]:
-        """Return the resource `disk_mb` for the source's archive, if the config has its size.
+        """Return the resource `disk_mb` for the source's archives; none if the config does not have their size.
 
+        For tars on the web, the size is that of ImageNet's large classes.
         A local zip or plain tar is read where it is. Of a compressed tar, a plain one is made, which is about as large
         if it contains images.
         """
         options = source_options(self._config["source"])
+        if options.kind == "tars":
+            return {"disk_mb": round(1000 + len(self._classes) * CLASS_TAR_MB)}
         if options.size_bytes is None:
             return {}
         is_local = any(Path(one).expanduser().is_file() for one in options.locations if not is_web_url(one))

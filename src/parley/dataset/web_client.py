@@ -39,6 +39,8 @@ _TRANSIENT_ERRORS = (
     *(ssl.SSLEOFError, ssl.SSLZeroReturnError, urllib3_errors.TimeoutError, urllib3_errors.IncompleteRead),
 )
 _LONGEST_TEXT = 200
+_MOST_ADDRESSES = 8
+"""Maximum number of a host's addresses to try. Each may take the whole timeout, and a name server decides how many."""
 
 
 class UnavailableError(Exception):
@@ -253,6 +255,7 @@ def _connected_to_public(connection: HTTPConnection, connect: Callable[[], socke
     public = [address for address in dict.fromkeys(str(where[0]) for *_, where in found) if is_public(address)]
     if not public:
         raise _PrivateAddressError(host)
+    del public[_MOST_ADDRESSES:]
     for address in public:
         # What was checked is what is connected to: another lookup of the name could give another address.
         connection._dns_host = address

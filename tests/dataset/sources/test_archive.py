@@ -258,6 +258,13 @@ def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog, name):
     assert "2 of the images are links" in caplog.text
 
 
+def test_if_no_image_can_be_read_the_reason_is_given(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("lion/a.jpg", b"packed by bzip2")
+    with pytest.raises(ParleyError, match=r"members says; its images are neither stored nor deflated\."):
+        addresses(source_of(tmp_path / "set.zip", ("{class}/*",)), [LION], tmp_path)
+
+
 def test_names_longer_than_any_files_are_counted_and_cost_no_time(tmp_path, caplog):
     make_tar(tmp_path / "set.tar", {"lion_1.jpg": b"fine", "_" * 50_000 + "/a.jpg": b"x", "_" * 60_000 + ".jpg": b"x"})
     began = time.process_time()
@@ -337,6 +344,9 @@ def test_a_full_disk_does_not_cost_the_download(web, tmp_path, small_disk):
     options = {"members": ("set/{class}/*",), "store": tmp_path / "store", "allow_private_hosts": True}
     source = open_source(SourceOptions("archive", locations=(web.url("tgz/4/whole/set.tgz"),), **options))
     with pytest.raises(ParleyError, match=r"set.tar cannot be written \(No space left on device\). Free disk space"):
+        addresses(source, [LION], tmp_path)
+    small_disk.make_read_only(tmp_path / "store")
+    with pytest.raises(ParleyError, match=r"cannot be written \(Read-only file system\)"):
         addresses(source, [LION], tmp_path)
     small_disk.make_room(tmp_path / "store")
     assert len(bodies(source, [LION], tmp_path)) == 1

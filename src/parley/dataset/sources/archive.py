@@ -93,7 +93,8 @@ class ImageArchive(EntrySource):
         for problem, count in skipped.items():
             logger.warning("%s: %d of the images are %s, and are skipped.", path, count, problem)
         if not found:
-            instead = f"it has {elsewhere}" if elsewhere else "it has no images at all"
+            others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
+            instead = f"it has {elsewhere}" if elsewhere else others
             raise ParleyError(f"{path} has no image where source.archive.members says; {instead}.")
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
