@@ -1,6 +1,7 @@
 """Snakemake as Parley without extras installs it: `plain_snakemake.py <arguments>`.
 
-The executors and stores that only some tests need take half a second to import, in each of hundreds of calls.
+The executors and stores that only some tests need take half a second to import, in each of hundreds of calls. One that
+an argument names, such as `s3`, is there.
 """
 
 import pkgutil
@@ -8,10 +9,15 @@ import sys
 
 HIDDEN = ("snakemake_executor_plugin_", "snakemake_storage_plugin_")
 all_modules = pkgutil.iter_modules
-pkgutil.iter_modules = lambda *given, **named: (
-    one for one in all_modules(*given, **named) if not one.name.startswith(HIDDEN)
-)
 
+
+def shown_modules(*given, **named):
+    for one in all_modules(*given, **named):
+        if not one.name.startswith(HIDDEN) or one.name.rpartition("_")[2] in sys.argv:
+            yield one
+
+
+pkgutil.iter_modules = shown_modules
 from snakemake.cli import main  # noqa: E402 - it looks for plugins when it is imported
 
 sys.argv[0] = "snakemake"

@@ -7,14 +7,18 @@ from itertools import combinations
 import h5py
 import numpy as np
 import pytest
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
 CHANNELS = ("bernoulli", "straight_through", "gumbel", "continuous", "continuous_original")
 
 
+@pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
 def test_workflow_for_every_channel(project):
-    write_classes(project.folder)
     runs = [{"name": channel, "game": {"channel": channel}} for channel in CHANNELS]
     config = project.write_config("channels", **{**TINY, "seeds": [1], "runs": runs})
     project.snakemake("--cores", "2", config=config)

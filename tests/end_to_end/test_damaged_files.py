@@ -3,10 +3,9 @@
 import os
 
 import pytest
-from tiny_runs import TINY, write_classes
 
 pytestmark = pytest.mark.slow
-RUN = "results/damaged/runs/adaptive/1"
+RUN = "results/tiny/runs/adaptive/1"
 
 
 def flipped(content):
@@ -27,33 +26,35 @@ DAMAGES = {
 # What is damaged, how, and the file of the stage that reads it. From the end of the line to its beginning: the outputs
 # of a stage that stops are removed, and the cases that follow need none of them.
 CASES = [
-    ("results/damaged/summary.json", "flipped", "results/damaged/figures/accuracy-by-part.svg"),
+    ("results/tiny/summary.json", "flipped", "results/tiny/figures/accuracy-by-part.svg"),
     (f"{RUN}/messages.hdf5", "flipped", f"{RUN}/analysis.json"),
-    (f"{RUN}/evaluation.json", "flipped", "results/damaged/summary.json"),
+    (f"{RUN}/evaluation.json", "flipped", "results/tiny/summary.json"),
     (f"{RUN}/best.pt", "cut", f"{RUN}/messages.hdf5"),
     (f"{RUN}/best.pt", "flipped", f"{RUN}/evaluation.json"),
     (f"{RUN}/checkpoints/*3.pt", "flipped", f"{RUN}/best.pt"),
     (f"{RUN}/metrics.jsonl", "cut", f"{RUN}/best.pt"),
-    ("results/damaged/dev.hdf5", "empty", f"{RUN}/metrics.jsonl"),
-    ("results/damaged/train.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
-    ("results/damaged/words.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
-    ("results/damaged/descriptions.csv", "flipped", "results/damaged/words.hdf5"),
-    ("results/damaged/funnel.json", "another", "results/damaged/data_card.md"),
-    ("results/damaged/splits.tsv", "flipped", "results/damaged/train.hdf5"),
-    ("resources/features/*/*/*.hdf5", "flipped", "results/damaged/train.hdf5"),
-    ("resources/images/*/*.tsv", "flipped", "results/damaged/splits.tsv"),
+    ("results/tiny/dev.hdf5", "empty", f"{RUN}/metrics.jsonl"),
+    ("results/tiny/train.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
+    ("results/tiny/words.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
+    ("results/tiny/descriptions.csv", "flipped", "results/tiny/words.hdf5"),
+    ("results/tiny/funnel.json", "another", "results/tiny/data_card.md"),
+    ("results/tiny/splits.tsv", "flipped", "results/tiny/train.hdf5"),
+    ("resources/features/*/*/*.hdf5", "flipped", "results/tiny/train.hdf5"),
+    ("resources/images/*/*.tsv", "flipped", "results/tiny/splits.tsv"),
     ("resources/images/*/*.tar", "flipped", "resources/features/*/*/*.hdf5"),
-    ("resources/plans/*/plan.tsv", "flipped", "results/damaged/plan.tsv"),
+    ("resources/plans/*/plan.tsv", "flipped", "results/tiny/plan.tsv"),
     ("resources/plans/*/candidates.tsv", "cut", "resources/plans/*/plan.tsv"),
 ]
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def config(project):
-    write_classes(project.folder)
-    config = project.write_config("damaged", **TINY)
-    project.snakemake("--cores", "2", "all", "data_card", config=config)
-    return config
+    return project.folder / "tiny.yaml"
 
 
 @pytest.mark.parametrize(("pattern", "damage", "reader"), CASES)
@@ -78,8 +79,8 @@ def test_a_damaged_file_stops_the_stage_that_reads_it(project, config, pattern, 
 @pytest.mark.parametrize(
     ("name", "reader"),
     [
-        ("results/damaged/splits.tsv", "results/damaged/test.hdf5"),
-        ("results/damaged/train.hdf5", f"{RUN}/metrics.jsonl"),
+        ("results/tiny/splits.tsv", "results/tiny/test.hdf5"),
+        ("results/tiny/train.hdf5", f"{RUN}/metrics.jsonl"),
         (f"{RUN}/best.pt", f"{RUN}/evaluation.json"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 import parley
 from parley.synthetic.attributes import ATTRIBUTES
@@ -25,9 +25,13 @@ PARTS = ("train", "dev", "test", "ood", "ood_alone")
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def shared(project):
     """The config of the experiment, after its exports and tables were made."""
-    write_classes(project.folder)
     tables = [{"name": "main"}, {"name": "one", "runs": ["numbers"], "parts": ["dev"], "metrics": ["length"]}]
     config = project.write_config("shared", **{**TINY, "seeds": [1], "runs": RUNS, "tables": tables})
     project.snakemake("--cores", "2", *TARGETS, config=config)

@@ -5,7 +5,7 @@ import json
 
 import h5py
 import pytest
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 from parley.core.failures import failure_in
 
@@ -14,9 +14,13 @@ LOST = {"name": "lost", "training": {"optimizer": "SGD", "learning_rate": 1e30}}
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def results(project):
     """An experiment of a run that comes through and one that does not, its seeds one a job."""
-    write_classes(project.folder)
     attending = {
         "game": {**TINY["game"], "description_attention": True},
         "evaluation": {"k": 1, "keep_attention": True},

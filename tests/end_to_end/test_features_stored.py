@@ -3,17 +3,20 @@
 import h5py
 import numpy as np
 import pytest
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def copied(project):
     """The tiny experiment, with copies of the features."""
-    write_classes(project.folder)
-    project.snakemake("--cores", "2", config=project.write_config("copied", **TINY))
-    return project.folder / "results/copied"
+    return project.folder / "results/tiny"
 
 
 def test_an_experiment_by_reference_computes_no_features_and_plays_the_same_game(project, copied):

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
 
@@ -14,8 +14,12 @@ def grid_of(*bits):
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def widths(project):
-    write_classes(project.folder)
     config = project.write_config("widths", **grid_of(2, 4))
     project.snakemake("--cores", "2", config=config)
     return config

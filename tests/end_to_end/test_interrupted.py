@@ -7,10 +7,15 @@ import sys
 import time
 
 import pytest
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
 LONGER = {**TINY, "training": {**TINY["training"], "steps": 2000, "dev_every": 100}}
+
+
+@pytest.fixture(scope="module")
+def project(finished):
+    return finished
 
 
 def lines_of(path):
@@ -18,7 +23,6 @@ def lines_of(path):
 
 
 def test_a_whole_run_stopped_by_sigterm_goes_on_by_itself(project):
-    write_classes(project.folder)
     project.snakemake("--cores", "2", "train", config=project.write_config("undisturbed", **LONGER))
     config = project.write_config("stopped", **LONGER)
     runs = project.folder / "results/stopped/runs/adaptive"

@@ -46,13 +46,14 @@ def kill_one_in_training(cluster, killed):
             killed.append(pod.name)
 
 
-def test_pods_with_a_store_between_them_leave_what_one_computer_does(another_project, store, tmp_path, monkeypatch):
-    alone, first, spread = another_project(), another_project(), another_project()
-    for project in (alone, first, spread):
+def test_pods_with_a_store_between_them_leave_what_one_computer_does(
+    finished, another_project, store, tmp_path, monkeypatch
+):
+    first, spread = another_project(), another_project()
+    for project in (first, spread):
         write_classes(project.folder)
-        project.write_config("stored", **TINY)
+        project.write_config("stored", **TINY, experiment="tiny")
     in_git(spread.folder)
-    alone.snakemake("--cores", "2", config="stored.yaml")
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     unshared = ["--default-storage-provider", "s3", "--shared-fs-usage", "none", *stored(store)]
@@ -70,4 +71,4 @@ def test_pods_with_a_store_between_them_leave_what_one_computer_does(another_pro
     assert "Fetching the images" not in told
     assert not (spread.folder / "results").exists()
     store.download("parley", "here/", tmp_path / "stored")
-    assert differing(alone.folder, tmp_path / "stored", below=("results",)) == []
+    assert differing(finished.folder, tmp_path / "stored", below=("results",)) == []

@@ -73,7 +73,7 @@ def finished(project, serve):
             "layers": ["pooled"],
         },
         words={"source": os.environ["PARLEY_GLOVE"], "unknown": "random"},
-        training={"steps": 1500, "learning_rate": 0.001, "dev_every": 250, "first_checkpoint": 250},
+        training={"steps": 750, "learning_rate": 0.001, "dev_every": 250, "first_checkpoint": 250},
         seeds=[1, 2],
         evaluation={"k": 6},
     )

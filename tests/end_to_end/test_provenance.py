@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 from prov.model import ProvDocument
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 from parley.cli.main import main
 from parley.core.files import sha256_of
@@ -28,16 +28,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def both(project):
     """Two experiments on the same pictures, with another width of messages."""
-    write_classes(project.folder)
-    configs = {
-        "one": project.write_config("one", **{**TINY, "seeds": [1]}),
-        "two": project.write_config("two", **{**TINY, "seeds": [1], "game": {**TINY["game"], "message_bits": 3}}),
-    }
-    for config in configs.values():
-        project.snakemake("--cores", "2", config=config)
-    return configs
+    two = project.write_config("two", **{**TINY, "seeds": [1], "game": {**TINY["game"], "message_bits": 3}})
+    project.snakemake("--cores", "2", config=two)
+    return {"tiny": project.folder / "tiny.yaml", "two": two}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def rules(found, jobs):
     return {found["activity"][job]["parley:rule"] for job in jobs}
 
 
-@pytest.mark.parametrize("name", ["one", "two"])
+@pytest.mark.parametrize("name", ["tiny", "two"])
 def test_everything_is_told_and_hashed(here, name):
     found = document(name)
     told = {entity.removeprefix("path:"): facts for entity, facts in found["entity"].items()}
@@ -82,7 +82,7 @@ def test_everything_is_told_and_hashed(here, name):
 
 
 def test_experiments_share_what_they_share_and_nothing_else(here):
-    one, two = document("one"), document("two")
+    one, two = document("tiny"), document("two")
     shared = [entity for entity in one["entity"] if entity.startswith("path:resources/")]
     assert shared == [entity for entity in two["entity"] if entity.startswith("path:resources/")]
     for entity in shared:
@@ -91,17 +91,17 @@ def test_experiments_share_what_they_share_and_nothing_else(here):
         assert job == makers(two)[entity]
         assert one["activity"][job] == two["activity"][job]
     assert not [entity for entity in one["entity"] if "results/two" in entity]
-    assert not [entity for entity in two["entity"] if "results/one" in entity]
+    assert not [entity for entity in two["entity"] if "results/tiny" in entity]
     bits = {}
-    for name, found in (("one", one), ("two", two)):
+    for name, found in (("tiny", one), ("two", two)):
         job = makers(found)[f"path:results/{name}/runs/adaptive/1/metrics.jsonl"]
         (settings,) = json.loads(found["activity"][job]["parley:param.runs"])
         bits[name] = settings["game"]["message_bits"], found["activity"][job]["parley:seeds"]
-    assert bits == {"one": (4, [1]), "two": (3, [1])}
+    assert bits == {"tiny": (4, [1]), "two": (3, [1])}
 
 
 def test_config_that_a_script_reads_by_itself_is_reported(here):
-    found = document("one")
+    found = document("tiny")
     (fetch,) = (one for one in found["activity"].values() if one["parley:rule"] == "fetch_images_0000")
     assert json.loads(fetch["parley:config.fetch"])["margin"] == 0
     (extract,) = (one for one in found["activity"].values() if one["parley:rule"] == "extract_features_0000")
@@ -109,16 +109,16 @@ def test_config_that_a_script_reads_by_itself_is_reported(here):
 
 
 def test_usage_agrees_with_the_benchmark(here):
-    found = document("one")
-    job = makers(found)["path:results/one/runs/adaptive/1/metrics.jsonl"]
-    (row,) = read_table("results/one/benchmarks/train_run/adaptive-1.tsv", ["s", "max_rss"])
+    found = document("tiny")
+    job = makers(found)["path:results/tiny/runs/adaptive/1/metrics.jsonl"]
+    (row,) = read_table("results/tiny/benchmarks/train_run/adaptive-1.tsv", ["s", "max_rss"])
     told = found["activity"][job]
     assert told["parley:wall_s"] <= float(row["s"]) + 1
     assert told["parley:memory_mib"] == pytest.approx(float(row["max_rss"]), rel=0.3)
 
 
 def test_a_flipped_byte_in_any_kind_of_file_is_found(here, capsys):
-    found = document("one")
+    found = document("tiny")
     kinds = {}
     for entity, job in makers(found).items():
         path = entity.removeprefix("path:")
@@ -130,24 +130,24 @@ def test_a_flipped_byte_in_any_kind_of_file_is_found(here, capsys):
         content[len(content) // 2] ^= 1
         Path(path).write_bytes(content)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-        status = main(["verify", "results/one"])
+        status = main(["verify", "results/tiny"])
         out, _ = capsys.readouterr()
         Path(path).write_bytes(before)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         assert status == 1, path
         assert out.startswith(f"1 changed: not the bytes that their jobs wrote\n  {path}\n")
-    assert main(["verify", "results/one"]) == 0
+    assert main(["verify", "results/tiny"]) == 0
 
 
 def test_every_file_is_explained_on_one_screen(here):
-    for entity in document("one")["entity"]:
+    for entity in document("tiny")["entity"]:
         told = explain(entity.removeprefix("path:"))
         assert len(told.splitlines()) < 80, entity  # The report has a line for each thing that it shows.
         assert "has no record" not in told
 
 
 def test_a_message_is_walked_back_to_its_pictures_and_forward_to_figures(here):
-    path = "results/one/runs/adaptive/1/messages.hdf5"
+    path = "results/tiny/runs/adaptive/1/messages.hdf5"
     told = explain(path, full=True)
     for word in ("select_checkpoint", "train_run", "extract_features", "fetch_images", "settle", "draw_world"):
         assert word in told
@@ -160,16 +160,16 @@ def test_a_message_is_walked_back_to_its_pictures_and_forward_to_figures(here):
     shown = [line.split()[1] for line in pictures.splitlines() if line.startswith("  ")]
     assert {"/".join(Path(each).parts[-2:]) for each in shown} == urls
     assert all(Path(each).is_file() for each in shown)
-    assert "results/one/figures/*.svg" in onward
-    assert "results/one/report.html" in onward
+    assert "results/tiny/figures/*.svg" in onward
+    assert "results/tiny/report.html" in onward
 
 
 def pictures_of(part, question):
     """Yield some pictures of a part as they lie in the tars, with what the workflow wrote down of them."""
-    with h5py.File(f"results/one/runs/adaptive/1/messages{question}.hdf5") as file:
+    with h5py.File(f"results/tiny/runs/adaptive/1/messages{question}.hdf5") as file:
         said, thought = file["Communication"][:], file["Predictions"][:]
         labels = json.loads(file.attrs["labels"])
-    rows = [row for row in read_table("results/one/splits.tsv", ["key"]) if row["part"] == part]
+    rows = [row for row in read_table("results/tiny/splits.tsv", ["key"]) if row["part"] == part]
     for row in rows[:: max(len(rows) // 3, 1)]:
         (tar,) = Path("resources/images").glob(f"tiny-*/{row['class']}.tar")
         with tarfile.open(tar) as packed:
@@ -184,7 +184,7 @@ def test_talking_about_a_picture_says_what_the_workflow_wrote_down(here, capsys,
     for row, content, said, thought, labels in pictures_of(part, question):
         picture = tmp_path / "anything.dat"
         picture.write_bytes(content)
-        arguments = ["--run", "adaptive", "--results", "results/one", "--candidates", among, "--json"]
+        arguments = ["--run", "adaptive", "--results", "results/tiny", "--candidates", among, "--json"]
         assert main(["talk", str(picture), *arguments]) == 0
         told = json.loads(capsys.readouterr().out)
         assert told["known"]["key"] == row["key"]
@@ -222,7 +222,7 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
         ([tmp_path / "gone.png", *run], "does not exist"),
         ([picture, "--run", "another", "--results", "results/two"], "has no run 'another'; its runs are adaptive."),
         ([picture, *run, "--seed", "9"], "has no seed 9; its seeds are 1."),
-        ([picture, "--run", "adaptive"], "found results/one, results/two"),
+        ([picture, "--run", "adaptive"], "found results/tiny, results/two"),
         ([picture, "--run", "adaptive", "--results", "results/three"], "does not exist"),
     ]:
         assert main(["talk", *map(str, arguments)]) == 1
@@ -233,11 +233,11 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
 
 
 def test_a_rerun_changes_what_followed_from_it_and_nothing_else(project, both, here):
-    before = document("one")
+    before = document("tiny")
     module = project.folder / "src/parley/report/figures/curves.py"
     module.write_text(module.read_text() + "\nADDED = 1\n")
-    project.snakemake("--cores", "2", config=both["one"])
-    after = document("one")
+    project.snakemake("--cores", "2", config=both["tiny"])
+    after = document("tiny")
     assert set(before["activity"]) == set(after["activity"])
     changed = [job for job, told in after["activity"].items() if told != before["activity"][job]]
     assert rules(after, changed) == {"draw_run_figures", "build_report"}
@@ -246,8 +246,8 @@ def test_a_rerun_changes_what_followed_from_it_and_nothing_else(project, both, h
     assert "draw_run_figures" in rules(after, codes)
     kept = [entity for entity in after["entity"] if makers(after)[entity] not in changed]
     assert all(after["entity"][entity] == before["entity"][entity] for entity in kept)
-    assert main(["verify", "results/one"]) == main(["verify", "results/two"]) == 0
-    assert "Nothing to be done" in project.snakemake("--cores", "2", config=both["one"])
+    assert main(["verify", "results/tiny"]) == main(["verify", "results/two"]) == 0
+    assert "Nothing to be done" in project.snakemake("--cores", "2", config=both["tiny"])
 
 
 def test_after_a_kill_and_another_call_it_is_still_right(project, both, here):

@@ -3,13 +3,17 @@
 import json
 
 import pytest
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
 def test_seeds_of_a_job_leave_what_each_leaves_alone(project):
-    write_classes(project.folder)
     seeds = [1, 2, 3]
     alone = project.write_config("alone", **{**TINY, "seeds": seeds})
     together = project.write_config("together", **{**TINY, "seeds": seeds, "seeds_per_job": 2})

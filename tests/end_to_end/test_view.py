@@ -9,7 +9,7 @@ from contextlib import suppress
 import psutil
 import pytest
 from terminals import interrupted, seen
-from tiny_runs import TINY, write_classes
+from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
 LONGEST_S = 10
@@ -18,9 +18,13 @@ SAVED = re.compile(r"train_run adaptive (\d) is saved at step (\d+) of 100000\."
 
 
 @pytest.fixture(scope="module")
+def project(finished):
+    return finished
+
+
+@pytest.fixture(scope="module")
 def config(project):
     """An experiment that trains for hours, and whose features are there."""
-    write_classes(project.folder)
     training = {**TINY["training"], "steps": 100_000, "dev_every": 1000}
     config = project.write_config("long", **{**TINY, "training": training})
     project.snakemake("--cores", "2", "features", "words", config=config)
