@@ -11,15 +11,14 @@ import h5py
 import numpy as np
 from pyarrow import parquet
 
+from parley.features.options import ROLES
+from parley.provenance.records import FOLDER as RECORDS
+
 PAGE = Path(__file__).parents[1] / "docs/outputs.md"
 CODE = re.compile(r"`+([^`]+)`+")
 HEADERLESS = ("descriptions.csv",)
-ROLES = ("pooled", "map", "logits")
-"""Attributes of a feature file that name its datasets; the page lists the names of ResNet-34."""
 MARK = ".snakemake_timestamp"
 """Snakemake's own, in every folder that is one output."""
-RECORDS = ".records/"
-"""What jobs did, in every folder that they made something in."""
 
 
 class Entry(NamedTuple):
@@ -60,7 +59,7 @@ class Page:
     def said_of(self, path: str) -> set[str] | None:
         """Return the words in code that the page says of a file; None where it does not name the file."""
         path = path if Path(path).name != MARK else MARK
-        path = path if RECORDS.rstrip("/") not in Path(path).parts else RECORDS
+        path = path if RECORDS not in Path(path).parts else f"{RECORDS}/"
         found = [entry for entry in self.entries if entry.names_file(path)]
         names = {name for entry in found for name in entry.names}
         said = [entry.words for entry in self.entries if names.intersection(entry.names)]
@@ -102,9 +101,9 @@ def columns_of(path: Path) -> set[str]:
         with h5py.File(path) as file:
             fields = {field for dataset in file.values() for field in dataset.dtype.names or ()}
             attributes = {name for item in (file, *file.values()) for name in item.attrs}
-            other = file.attrs.get("backbone", "resnet34") != "resnet34"
-            own = {file.attrs[role] for role in ROLES if role in file.attrs} if other else set()
-            return {*file, *fields, *attributes} - own
+            # The page lists the datasets' names of ResNet-34; attributes have those of another network.
+            roles = ROLES if file.attrs.get("backbone", "resnet34") != "resnet34" else ()
+            return {*file, *fields, *attributes} - {file.attrs[role] for role in roles if role in file.attrs}
     if path.suffix == ".parquet":
         return set(parquet.read_schema(path).names)
     if path.suffix == ".npz":

@@ -116,3 +116,9 @@ def test_only_the_runs_that_are_named_are_compared_and_corrected_for(experiment,
     assert [line.split(" ")[1] for line in capsys.readouterr().out.splitlines()[2:4]] == ["base", "other"]
     assert main([*arguments, "--run", "lost"]) == 1
     assert "There is no run lost; the runs are base, one, other." in capsys.readouterr().err
+
+
+def test_the_base_run_alone_has_the_chosen_metrics(experiment, capsys):
+    name_runs(experiment, "base")
+    assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["| Run | accuracy@1 |", "|---|---|", "| base | 0.542 (n = 4) |"]

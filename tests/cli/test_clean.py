@@ -291,7 +291,7 @@ def test_a_missing_class_set_or_source_keeps_everything(clone, clean, tmp_path):
         (tmp_path / one / "ambolo").mkdir(parents=True)
     Path("mine.tsv").write_text("class\twnid\tdomain\nambolo\tn02129165\tin\n")
     values = {"classes": "mine.tsv", "source": {"kind": "folder", "folder": {"root": str(tmp_path / "a")}}}
-    values |= {"split": {"in": {"train": 1, "dev": 1, "test": 1}}}
+    values |= {"split": {"in": {"train": 2, "dev": 1, "test": 1}}, "training": {"batch_size": 2}}
     experiment("mine", **values)
     assert clean()["unused"] == []
     (tmp_path / "a").rename(tmp_path / "c")

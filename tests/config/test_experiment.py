@@ -60,7 +60,7 @@ def test_missing_folder_and_short_class_are_both_reported(here):
         IMAGES,
         found[3],
     ]
-    assert found[3].startswith("1 of 1 classes have too few candidates")
+    assert found[3].startswith("1 of 2 classes have too few candidates")
 
 
 def test_inputs_of_stages_that_are_done_are_not_reported(here):
@@ -81,8 +81,13 @@ def test_inputs_of_stages_that_are_done_are_not_reported(here):
             {"training": {"batch_size": 3}, "seeds": ["x"]},
             [
                 "Config: seeds[0] is 'x'",
-                "Config: training.batch_size is 3, but the train split has only 2 images (1 class of 2)",
+                "Config: training.batch_size is 3, but the train split has only 2 images "
+                "(1 class × 2 images); lower it, or raise split.in.train.",
             ],
+        ),
+        (
+            {"runs": [{"name": "a", "training": {"batch_size": 3}}]},
+            ["Config: training.batch_size is 3, but the train split has only 2 images"],
         ),
         ({"evaluation": {"k": 2}}, ["Config: evaluation.k is 2, but there are only 1 in-domain classes"]),
         ({"source": {"kind": "folder", "folder": {"root": 5}}}, ["Config: source.folder.root is 5"]),
@@ -110,6 +115,19 @@ def test_a_wrong_class_hides_neither_the_others_nor_the_config(here):
         "a.tsv, line 2, class 'ant'",
         "Class 'bee' has no folder bee or n02206856 in pictures",
     ]
+
+
+def test_a_wrong_class_hides_no_missing_layer(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tup\nbee\tn02206856\tin\n")
+    (here / "pictures/bee").mkdir()
+    features = {**CONFIG["features"], "layers": ["logits"]}
+    layers = "Run 'adaptive' needs the layers pooled, but features.layers has logits; add the missing layers."
+    assert layers in findings("words={source: random}", features=features, descriptions={})
+
+
+def test_a_batch_of_a_class_set_with_errors_is_not_compared(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tup\nbee\tn02206856\tin\n")
+    assert not [one for one in findings("training={batch_size: 3}", descriptions={}) if "batch_size" in one]
 
 
 def test_attributes_in_an_archive_need_a_source_that_is_one(here):

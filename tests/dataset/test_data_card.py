@@ -184,7 +184,7 @@ def test_columns_are_those_that_the_config_names(tmp_path):
     assert all(row["note"] == f"note {row['url'].split('/')[1].removesuffix('.png')}" for row in images)
     page, images = made.write(replace(made.about, source=replace(made.source, carry=())))
     assert list(images[0]) == list(IMAGE_COLUMNS)
-    assert "no column for them" in page.text
+    assert "no column about them" in page.text
 
 
 def test_a_table_of_another_kind_states_nothing(made, monkeypatch):
@@ -251,8 +251,8 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
 @pytest.mark.parametrize(
     ("header", "carry", "complaint"),
     [
-        ("class\turl\tlicence", ("licence", "auhtor"), "names 'auhtor', but"),
-        ("class\turl\tbytes", ("bytes",), "'bytes', which images.tsv already has"),
+        ("class\turl\tlicence", ("licence", "auhtor"), "has 'auhtor', but"),
+        ("class\turl\tbytes", ("bytes",), "has a column 'bytes', as images.tsv does; rename it, or omit"),
         ("class\turl\tlicence\tlicence", None, "several columns 'licence'"),
     ],
 )

@@ -16,7 +16,8 @@ def class_set(project, text, name="classes.tsv"):
 
 def refused(project, *arguments, **values):
     defaults = {"classes": class_set(project, "ant\t\tin\t\ta small insect\n", "one.tsv"), "evaluation": {"k": 1}}
-    values = {**defaults, "source": FOLDER, "split": SMALL, "features": RANDOM, **values}
+    small = {"split": SMALL, "features": RANDOM, "training": {"batch_size": 2}}
+    values = {**defaults, "source": FOLDER, **small, **values}
     out = project.snakemake("--cores", "1", *arguments, config=project.write_config("bad", **values), ok=False)
     assert "Traceback" not in out
     return out
@@ -172,6 +173,7 @@ def test_an_unreadable_image_is_counted_and_replaced(project):
         split={"in": {"train": 4, "dev": 2, "test": 2}},
         fetch={"margin": 0},
         features=RANDOM,
+        training={"batch_size": 4},
         evaluation={"k": 1},
     )
     project.snakemake("--cores", "1", "splits", config=config)

@@ -34,6 +34,7 @@ def config_of(project, **manifest):
         source={"kind": "manifest", "manifest": {"path": "table.tsv", "local_root": "pictures", **manifest}},
         split={"in": {"train": 3, "dev": 1, "test": 1}},
         fetch={"margin": 0, "near_copies": "ignore"},
+        training={"batch_size": 4},
         evaluation={"k": 1},
     )
 
@@ -55,7 +56,7 @@ def test_the_card_and_its_table(project, table):
 def test_what_is_carried_concerns_the_card_alone(project, table):
     assert project.planned(config_of(project, carry=["note"]), "data_card") == {"data_card", "write_data_card"}
     out = project.snakemake("--cores", "1", "data_card", config=config_of(project, carry=["nota"]), ok=False)
-    assert "source.manifest.carry names 'nota', but table.tsv has no such column" in out
+    assert "source.manifest.carry has 'nota', but table.tsv has no column of this name; correct the name." in out
     assert "Writing the data card" not in out
     project.snakemake("--cores", "1", "data_card", config=config_of(project, carry=["note"]))
     assert "note" in read_table(project.folder / "results/cards/images.tsv", ["key"])[0]

@@ -49,6 +49,7 @@ def line(project, serve, tmp_path_factory):
         split=SPLIT,
         fetch={"classes_per_job": 2, "allow_private_hosts": True},
         features={"backbone": "resnet18", "weights": "random"},
+        training={"batch_size": 4},
         evaluation={"k": 1},
     )
     project.snakemake("--cores", "2", "splits", config=config)
@@ -107,6 +108,7 @@ def test_another_class_set_asks_only_for_what_is_new(project, line):
         split=SPLIT,
         fetch={"allow_private_hosts": True},
         features={"backbone": "resnet18", "weights": "random"},
+        training={"batch_size": 4},
         evaluation={"k": 1},
     )
     project.snakemake("--cores", "2", "splits", config=config)

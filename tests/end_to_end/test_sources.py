@@ -19,6 +19,7 @@ COMMON = {
     "split": {"in": {"train": 3, "dev": 1, "test": 1}},
     "fetch": {"margin": 0},
     "features": {"backbone": "resnet18", "weights": "random"},
+    "training": {"batch_size": 4},
     "evaluation": {"k": 1},
 }
 

@@ -157,6 +157,14 @@ def test_a_changed_value_is_named_with_old_and_new(project, tiny, changed_config
     assert status.state("features") == "done"
 
 
+def test_another_network_is_named_by_its_settings(project, tiny, changed_config):
+    changed_config("preprocessing: custom", "preprocessing: corrected\n  engine: eager")
+    reasons = Status(project, tiny).reasons("features")
+    assert "features.preprocessing custom → corrected" in reasons
+    assert "resources/" not in reasons
+    assert "engine" not in reasons
+
+
 def test_added_seed_is_missing_and_others_are_not_stale(project, tiny, changed_config):
     changed_config("seeds:\n- 1\n- 2", "seeds:\n- 1\n- 2\n- 3")
     status = Status(project, tiny)

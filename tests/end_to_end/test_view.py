@@ -108,13 +108,20 @@ def test_ctrl_c_saves_the_trainings_and_says_so(project, config):
     assert set(saved) == {"1", "2"}
     assert not jobs_of("train_run", project.folder)
 
+    resumed = []
+
     def goes_on():
-        path = project.folder / "results/long/logs/train_run/adaptive-1.log"
-        text = path.read_text() if path.exists() else ""
-        return f"step {saved['1']} " in text and "continues from there" in text
+        logs = {seed: project.folder / f"results/long/logs/train_run/adaptive-{seed}.log" for seed in saved}
+        if not resumed and all(
+            log.exists() and f"step {saved[seed]} and" in log.read_text() for seed, log in logs.items()
+        ):
+            resumed.append(time.monotonic())
+        return resumed and time.monotonic() - resumed[0] > 3  # The view reads the logs twice a second.
 
     again, _, _ = interrupted(command(config, "train"), goes_on, project.folder)
     assert "Interrupted." in again
+    for seed, step in saved.items():
+        assert f"adaptive {seed}: The run was interrupted at step {step} and continues from there." in again
 
 
 @pytest.mark.parametrize("delay", [0.0, 1.5])
@@ -153,7 +160,12 @@ def test_a_killed_job_is_reported_as_killed(project, config):
         jobs[0].kill()
         told, _ = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert re.search(r"^1 job failed:\n  train_run adaptive \d: killed \(SIGKILL\)", told, re.MULTILINE)
-    assert "results/long/logs/train_run/adaptive-" in told
-    assert "run the same command again to continue" in told
+    why = "killed (SIGKILL), most often because memory ran out; free memory, or run fewer jobs at once with a smaller"
+    job = re.search(r"^train_run adaptive (\d) failed: (.*) --cores\.$", told, re.MULTILINE)
+    assert job[2] == why
+    assert told.endswith(
+        f"1 job failed:\n  train_run adaptive {job[1]}: {why} --cores.\n"
+        f"    results/long/logs/train_run/adaptive-{job[1]}.log\n"
+        "Finished files are kept; run the same command again to continue.\n"
+    )
     assert "Traceback" not in told

@@ -2,13 +2,15 @@
 
 import signal
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from snakemake.api import Workflow
+from snakemake.api import SnakemakeApi, Workflow
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
 
 from parley.runtime import hooks, snakemake_patches
 from parley.runtime.code_digest import ROOT, modules_of
@@ -48,6 +50,26 @@ def test_the_installed_snakemake_is_the_one_that_is_patched():
     assert hasattr(Workflow, "_build_dag")
     assert hasattr(DAG, "cleanup")
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
+
+
+@pytest.mark.parametrize(("patched", "expected"), [(False, {"first", "plain"}), (True, {"first", "plain", "behind"})])
+def test_a_job_behind_an_ancient_input_is_checked(tmp_path, monkeypatch, patched, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("Snakefile").write_text(
+        "rule first:\n output: 'a'\nrule plain:\n input: 'a'\n output: 'b'\n"
+        "rule behind:\n input: ancient('a')\n output: 'c'\nrule idle:\n input: ancient('a')\n output: 'd'\n"
+    )
+    for name in "abd":
+        Path(name).touch()
+    monkeypatch.setattr(DAG, "update_needrun", DAG.update_needrun)
+    if patched:
+        snakemake_patches.patch_update_needrun()
+    with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(ResourceSettings(cores=1), snakefile=Path("Snakefile"))._workflow
+        workflow.dag_settings = DAGSettings(targets=set("bcd"), forcerun={"first"}, rerun_triggers=set())
+        workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
+        workflow._build_dag()
+        assert {job.rule.name for job in workflow.dag.needrun_jobs()} == expected
 
 
 def test_a_common_name_stands_for_the_rules_of_all_groups():

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 import time
 
 import pytest
@@ -52,28 +53,37 @@ def test_the_last_error_of_a_log(log, tmp_path):
     assert last_error(tmp_path / "other.log") is None
 
 
-EXCEPTION = "RuleException:\nCalledProcessError in file \"training.smk\", line 10:\nCommand 'python x.py' "
+EXCEPTION = 'RuleException:\nCalledProcessError in file "training.smk", line 10:\n'
+KILLED = (
+    "killed (SIGKILL), most often because memory ran out; "
+    "free memory, or run fewer jobs at once with a smaller --cores."
+)
 
 
 @pytest.mark.parametrize(
-    ("message", "why"),
+    ("job", "why"),
     [
-        (EXCEPTION + "returned non-zero exit status 1.\n  File", ERROR),
-        (
-            EXCEPTION + "died with <Signals.SIGKILL: 9>.\n  File",
-            "killed (SIGKILL), most often because memory ran out; ",
-        ),
-        (EXCEPTION + "returned non-zero exit status 137.", "killed (SIGKILL), most often because memory ran"),
-        (EXCEPTION + "died with <Signals.SIGSEGV: 11>.", f"{ERROR} Then it was ended by the signal SIGSEGV."),
+        ("exit 1", ERROR),
+        ("kill -KILL $$", KILLED),
+        ("sh -c 'kill -KILL $$'; exit $?", KILLED),
+        ("kill -SEGV $$", f"{ERROR} Then it was ended by the signal SIGSEGV."),
+        ("sh -c 'kill -TERM $$'; exit $?", f"{ERROR} Then it was ended by the signal SIGTERM."),
     ],
 )
-def test_failure_reason_by_exit_status_or_signal(log, message, why):
-    assert reported(message).why(5, "train_run", log).startswith(why)
+def test_failure_reason_by_exit_status_or_signal(log, job, why):
+    with pytest.raises(subprocess.CalledProcessError) as ended:
+        subprocess.run(["bash", "-c", f"ulimit -c 0; {job}"], check=True, stderr=subprocess.DEVNULL)
+    assert reported(f"{EXCEPTION}{ended.value}\n  File").why(5, "train_run", log) == why
+
+
+def test_signal_is_the_reason_if_the_log_has_no_error(tmp_path):
+    message = EXCEPTION + "Command 'python x.py' died with <Signals.SIGSEGV: 11>."
+    assert reported(message).why(5, "train_run", str(tmp_path / "none.log")) == "ended by the signal SIGSEGV."
 
 
 def test_the_log_of_an_earlier_attempt_does_not_count(log):
     os.utime(log, (time.time() - 60, time.time() - 60))
-    failures = reported(EXCEPTION + "returned non-zero exit status 1.", started=time.time())
+    failures = reported(EXCEPTION + "Command 'python x.py' returned non-zero exit status 1.", started=time.time())
     assert "exit status 1 without an error in its log" in failures.why(5, "train_run", log)
     assert failures.error_of(5, log) is None
 
@@ -102,13 +112,14 @@ def test_failed_jobs_are_listed_with_reason_and_log(log):
 @pytest.mark.parametrize(
     ("why", "added"),
     [
-        ("Run `uv run snakemake --cores 1 urls`.", ["To that command, add `--configfile my.yaml more.yaml`."]),
+        ("Run `uv run snakemake --cores 1 urls`.", ["To these commands, add `--configfile my.yaml 'one more.yaml'`."]),
+        ("Run `uv run snakemake --cores 1 results/a/config.yaml` with the experiment's config.", []),
         ("There is no disk.", []),
     ],
 )
 def test_failure_hint_has_the_configfiles(why, added, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    configs = [tmp_path / "my.yaml", tmp_path / "more.yaml"]
+    configs = [tmp_path / "my.yaml", tmp_path / "one more.yaml"]
     assert failure_lines([FailedJob("split", "", why)], configs)[2:-1] == added
     assert failure_lines([FailedJob("split", "", why)])[2:-1] == []
 

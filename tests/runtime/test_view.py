@@ -71,6 +71,25 @@ def test_stage_line_shows_the_info_of_its_only_job(tmp_path, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The run was interrupted at step 300 and continues from there.",
+        "The run's settings, inputs or code changed since it was interrupted; it starts again.",
+    ],
+)
+def test_a_resumed_training_is_announced_once(tmp_path, capsys, message):
+    log, handler = tmp_path / "train.log", made()
+    begin(handler, train_run=1)
+    start(handler, 1, "train_run", [log])
+    log.write_text(f"2026-11-26 06:06:42,121 INFO parley.training.resume: {message}\n")
+    handler.view._read(handler.view._jobs[1])
+    tell(handler, event="job_finished", job_id=1)
+    handler.close()
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if "interrupted" in line] == [f"train_run 1: {message}"]
+
+
 def test_stage_time_excludes_idle_time(capsys):
     handler = made()
     begin(handler, select=2, train=1, all=1)

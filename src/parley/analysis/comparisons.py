@@ -207,15 +207,14 @@ def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
         raise ParleyError(f"No evaluation has the metric {', '.join(strays)}; the metrics are {', '.join(known)}.")
 
 
-def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
+def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str, metrics: Sequence[str]) -> list[str]:
     """Return a table of the base run's means and the other runs' differences, and a note, as lines of Markdown."""
-    metrics = list(found[0].by_metric) if found else list(METRICS)
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [
         [markdown.escaped(one.run), *(_difference(one.by_metric[metric], one.corrected[metric]) for metric in metrics)]
         for one in found
     ]
-    return [*markdown.table(["Run", *metrics], rows), "", NOTE]
+    return [*markdown.table(["Run", *metrics], rows), *(["", NOTE] if found else [])]
 
 
 def _mean(evaluations: Evaluations, part: str, metric: str) -> str:

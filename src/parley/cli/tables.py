@@ -53,8 +53,9 @@ def run_compare(chosen: argparse.Namespace) -> None:
     runs = read_runs(chosen.folders)
     if chosen.runs:
         runs = only(runs, [chosen.base, *chosen.runs])
-    found = changes(runs, chosen.base, chosen.part, chosen.metric or METRICS)
-    lines = as_markdown(found, runs, chosen.base, chosen.part)
+    metrics = chosen.metric or METRICS
+    found = changes(runs, chosen.base, chosen.part, metrics)
+    lines = as_markdown(found, runs, chosen.base, chosen.part, metrics)
     if chosen.into is None:
         sys.stdout.writelines(f"{line}\n" for line in lines)
     else:

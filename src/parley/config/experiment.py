@@ -70,8 +70,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     paths, found = _paths(config, classes, complete)
     findings.extend(not_about(replaced, found))
     if findings.sentences:
-        stages = _unmade(config, paths) - (set() if complete else {"train_run"})
-        findings.extend(not_about(replaced, check_inputs(config, classes, stages, True, fetch=False)))
+        findings.extend(not_about(replaced, check_inputs(config, classes, _unmade(config, paths), True, fetch=False)))
     if paths is None or findings.sentences:
         raise ParleyError(findings.sentences)
     return Experiment(config, classes, paths)
@@ -94,8 +93,10 @@ def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tup
 
     Checks that depend on the number of classes or on the splits are skipped if the class set is incomplete.
     """
-    findings = check_topk(config["evaluation"], Counter(one.domain for one in classes)) if complete and classes else []
-    findings += _missing_files(config)
+    findings = _missing_files(config)
+    if complete and classes:
+        counts = Counter(one.domain for one in classes)
+        findings += check_topk(config["evaluation"], counts) + _check_batch(config, counts["in"])
     name = Path(config["classes"]).stem if classes else ""
     try:
         network = network_options(config["features"])
@@ -103,6 +104,18 @@ def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tup
     except ParleyError as error:
         return None, findings + error.findings
     return paths, findings + (list(lacking_parts(config["claims"], paths.parts)) if complete else [])
+
+
+def _check_batch(config: Config, classes: int) -> list[str]:
+    """Return an error message for each batch size larger than the training split of `classes` seen classes."""
+    each = config["split"]["in"]["train"]
+    sizes = {run_settings(config, run["name"])["training"]["batch_size"] for run in config["runs"]}
+    return [
+        f"Config: training.batch_size is {size}, but the train split has only {counted(classes * each, 'image')} "
+        f"({counted(classes, 'class')} × {counted(each, 'image')}); lower it, or raise split.in.train."
+        for size in sorted(sizes)
+        if size > classes * each
+    ]
 
 
 def _unmade(config: Config, paths: Paths | None) -> set[str]:
@@ -161,15 +174,15 @@ def attending_runs(config: Config) -> list[str]:
     return [name for name, game in games.items() if game.attends]
 
 
-def needed_layers(config: Config) -> dict[str, Sequence[str]]:
+def needed_layers(config: Config) -> dict[str, Set[str]]:
     """Return a mapping from each run's name to the network layers whose features the run needs."""
-    needed: dict[str, Sequence[str]] = {}
+    needed: dict[str, Set[str]] = {}
     for run in config["runs"]:
         game = {**config["game"], **run["game"]}
         attends = game["preset"].endswith("Attention")
         seen = game["image_layer"] if game["image_layer"] != "auto" else ("map" if attends else "pooled")
         # Any other name is the name of a dataset in imported feature files.
-        needed[run["name"]] = [layer for layer in (seen, "logits" if attends else seen) if layer in ROLES]
+        needed[run["name"]] = {seen, "logits" if attends else seen} & set(ROLES)
     return needed
 
 
@@ -209,7 +222,7 @@ def check_inputs(
         findings += _check_attributes(config, classes)
     if "train_run" in stages:
         if config["source"]["kind"] != "features":
-            findings += _check_layers(config) + _large_batches(config, classes)
+            findings += _check_layers(config)
         findings += [] if own_environments else _check_tensorboard(config)
     return findings
 
@@ -225,7 +238,7 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
         listing = source.listing(listed, None)
     except ParleyError as error:
         return findings + error.findings
-    return findings + shortages(listing, options, listed, config["split"], config["fetch"]["on_shortage"])
+    return findings + shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
 
 
 def _check_network(config: Config, fetch: bool) -> list[str]:
@@ -258,24 +271,13 @@ def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str
     return []
 
 
-def _large_batches(config: Config, classes: Sequence[ImageClass]) -> list[str]:
-    seen, each = sum(one.domain == "in" for one in classes), config["split"]["in"].get("train", 0)
-    sizes = {int({**config["training"], **run["training"]}["batch_size"]) for run in config["runs"]}
-    return [
-        f"Config: training.batch_size is {size}, but the train split has only {counted(seen * each, 'image')} "
-        f"({counted(seen, 'class')} of {each}); lower it, or raise split.in.train."
-        for size in sorted(sizes)
-        if size > seen * each
-    ]
-
-
 def _check_layers(config: Config) -> list[str]:
     stored = set(config["features"]["layers"])
     return [
-        f"Run {run!r} needs the layers {', '.join(needed)}, but features.layers has {', '.join(sorted(stored))}; "
-        "add the missing layers."
+        f"Run {run!r} needs the layers {', '.join(sorted(needed))}, "
+        f"but features.layers has {', '.join(sorted(stored))}; add the missing layers."
         for run, needed in needed_layers(config).items()
-        if not set(needed) <= stored
+        if not needed <= stored
     ]
 
 

@@ -68,7 +68,7 @@ def shortages(
     Parameters
     ----------
     listing
-        The source's listing.
+        The source's listing. Classes that it does not contain are not checked.
     options
         Settings of the image source.
     classes
@@ -80,7 +80,7 @@ def shortages(
         the others; `drop_class`: only log warnings, because `finalise_splits` drops classes with too few images.
     """
     found = []
-    for image_class in classes:
+    for image_class in (one for one in classes if one.name in listing.urls):
         candidates, needed = len(listing.urls[image_class.name]), needed_images(counts, image_class.domain)
         if candidates >= needed:
             continue

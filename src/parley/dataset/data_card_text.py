@@ -235,7 +235,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         if not KINDS[context.source.kind].states_rights:
             of_dataset = f" {_TERMS}" if context.source.dataset else ""
             return [f"The source states none. {_NOT_FREE}{of_dataset}"]
-        return [f"The table has no column for them, or `source.{context.source.kind}.carry` names none. {_NOT_FREE}"]
+        return [f"The table has no column about them, or `source.manifest.carry` is an empty list. {_NOT_FREE}"]
     lines = ["As stated in the source's table, unchecked. `images.tsv` has them per image."]
     if contents.conflicting:
         lines += [

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import signal
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -100,10 +101,11 @@ class FailureLog(logging.Handler):
 
 
 def config_lines(sentences: Iterable[str], configfiles: Sequence[Path]) -> list[str]:
-    """Return a line with the run's `--configfile`, if a sentence names a command that needs it, too."""
-    if not configfiles or not any("uv run snakemake" in sentence for sentence in sentences):
+    """Return a line with the run's `--configfile` if a sentence names a command, but not that it needs the config."""
+    commands = [sentence for sentence in sentences if "uv run snakemake" in sentence]
+    if not configfiles or all("with the experiment's config" in sentence for sentence in commands):
         return []
-    return [f"To that command, add `--configfile {' '.join(map(os.path.relpath, configfiles))}`."]
+    return [f"To these commands, add `{shlex.join(['--configfile', *map(os.path.relpath, configfiles)])}`."]
 
 
 def failure_lines(jobs: Sequence[FailedJob], configfiles: Sequence[Path] = ()) -> list[str]:

@@ -13,6 +13,9 @@ _PROGRESS = re.compile(
     r"(, (?P<left>.+?) left)?(, .*)?"
 )
 
+_RESUMED = re.compile(r".*\binterrupted\b.*(continues from there|it starts again)\.")
+"""Messages of `parley.training.resume` that a training continues where it was interrupted, or why it does not."""
+
 
 @dataclass
 class Job:
@@ -34,6 +37,8 @@ class Job:
     told: str = ""
     """The last line of progress."""
     note: str = ""
+    resumed: str = ""
+    """Message that the job continues an interrupted one, until it is printed."""
     errors: list[str] = field(default_factory=list)
 
     def read_log(self) -> list[str]:
@@ -66,6 +71,8 @@ class Job:
                 done, total = (percent, 100) if percent else (progress["done"], progress["total"])
                 self.share = int(done) / max(int(total), 1)
             self.told = f"{progress['what']}, {progress['amount']}"
+        elif _RESUMED.fullmatch(message):
+            self.resumed = message
         elif not message.endswith(":"):
             self.note = message
 

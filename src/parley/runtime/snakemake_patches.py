@@ -1,7 +1,6 @@
 """Patches of Snakemake and of its S3 plugin. Only the tested versions are patched."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -83,21 +82,22 @@ def patch_update_needrun() -> None:
 
 
 async def _update_needrun(dag: Any, *args: Any, **options: Any) -> None:
-    dag.bfs = partial(_bfs_skip_ancient, dag.depending)
+    dag.bfs = _downstream  # update_needrun calls it at one place, to omit jobs that will run in any case.
     try:
         await _update_needrun_of_snakemake(dag, *args, **options)
     finally:
         del dag.bfs
 
 
-def _bfs_skip_ancient(depending: Mapping[Any, Mapping[Any, Any]], _: Any, *jobs: Any) -> Iterator[Any]:
-    """Yield jobs and all jobs downstream of them, except behind ancient inputs; replaces `DAG.bfs`."""
-    queue, seen = list(jobs), set(jobs)
-    while queue:
-        yield (job := queue.pop())
-        children = {one for one, files in depending[job].items() if not all(file.is_ancient for file in files)}
-        queue += children - seen
-        seen |= children
+def _downstream(depending: Mapping[Any, Mapping[Any, Any]], job: Any) -> set[Any]:
+    """Return a job and all jobs downstream of it, except those that only ancient inputs connect to it."""
+    waiting, found = [job], {job}
+    while waiting:
+        children = depending[waiting.pop()].items()
+        new = {child for child, files in children if not all(file.is_ancient for file in files)} - found
+        waiting += new
+        found |= new
+    return found
 
 
 def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:

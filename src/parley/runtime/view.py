@@ -195,6 +195,9 @@ class View:
             if warning not in job.stage.shown:
                 job.stage.shown.add(warning)
                 self._print(f"{job.stage.name}: {warning}", "yellow")
+        if job.resumed:
+            self._print(f"{job.name}: {job.resumed}")
+            job.resumed = ""
 
     def _count(self) -> tuple[int, int]:
         return sum(stage.done for stage in self._stages.values()), sum(stage.total for stage in self._stages.values())

@@ -27,12 +27,17 @@ from snakemake.settings.types import (
     WorkflowSettings,
 )
 
+from parley.config.options import NETWORK_KEYS
 from parley.core.errors import ParleyError
+from parley.provenance.records import FOLDER as RECORDS
+from parley.provenance.records import read_record
 from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, read_parts, stage_parts
 from parley.runtime.job_failures import last_error
 from parley.runtime.run_lock import active_records
-from parley.status.jobs import Job, Plan, closure
-from parley.status.reasons import CODE, changed_params
+from parley.status.jobs import Change, Job, Plan, closure
+from parley.status.reasons import CODE, changed_params, changed_settings
+
+_FEATURES = "resources/features/"
 
 
 class DryRun:
@@ -166,19 +171,36 @@ class DryRun:
     ) -> dict[str, Any]:
         found: dict[str, Any] = {"environment": bool(reason.software_stack_changed)}
         found["newer"] = tuple(sorted(map(str, set(reason.updated_input) - set(reason.updated_input_run))))
+        changes: list[Change] = []
         if reason.input_changed and records:
             before, now = set(records[0].input or ()), set(map(str, job.input))
-            found["inputs_added"], found["inputs_gone"] = tuple(sorted(now - before)), tuple(sorted(before - now))
+            changes += _changed_features(before - now, job.rule.workflow.globals["CONFIG"]["features"])
+            # Other settings of the network have another folder of features.
+            told = _FEATURES if changes else ()
+            found["inputs_added"] = tuple(sorted(path for path in now - before if not path.startswith(told)))
+            found["inputs_gone"] = tuple(sorted(path for path in before - now if not path.startswith(told)))
         if reason.params_changed and records:
-            changes, code = changed_params(records[0].params or [], dict(job.params.items()))
-            found["changes"] = tuple(changes)
+            of_params, code = changed_params(records[0].params or [], dict(job.params.items()))
+            changes += of_params
             if code is not None:
                 script = str(job.rule.script)
                 if script not in self._parts:
                     path = Path(job.rule.basedir.get_path_or_uri(secret_free=False)) / script
                     self._parts[script] = stage_parts(path, self._sources)
                 found["code"] = tuple(changed_parts(book.get(code), self._parts[script]))
-        return found
+        return found | {"changes": tuple(changes)}
+
+
+def _changed_features(gone: Iterable[str], present: Mapping[str, Any]) -> list[Change]:
+    """Return the settings of the section `features` that changed since files that are no longer inputs were made.
+
+    The list is empty if the files are not features, or no record says with which settings they were made.
+    """
+    folders = {Path(path).parent for path in gone if path.startswith(_FEATURES)}
+    for path in (path for folder in folders for path in folder.glob(f"{RECORDS}/extract_features*.json")):
+        with contextlib.suppress(ParleyError):  # A damaged record is as good as none: the paths are shown instead.
+            return changed_settings(read_record(path).config["features"], present, NETWORK_KEYS, "features")
+    return []
 
 
 def _is_target(rule: Any) -> bool:

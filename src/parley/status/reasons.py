@@ -82,6 +82,12 @@ def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple
     return changes, code
 
 
+def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], keys: Sequence[str], name: str) -> list[Change]:
+    """Return the changes of some keys of a section of the config, which has the given name."""
+    before, now = ({key: section.get(key, ABSENT) for key in keys} for section in (old, new))
+    return list(_differences(before, now, (name,)))
+
+
 def _value(text: str) -> Any:
     try:
         return ast.literal_eval(text)

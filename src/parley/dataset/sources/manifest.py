@@ -99,9 +99,13 @@ def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | N
     found = []
     for name in dict.fromkeys(_carried_names(header, carry)):
         if name not in header:
-            found.append(f"source.manifest.carry names {name!r}, but {table} has no such column in its first line.")
+            found.append(
+                f"source.manifest.carry has {name!r}, but {table} has no column of this name; correct the name."
+            )
         elif name in IMAGE_COLUMNS:
-            found.append(f"source.manifest.carry names {name!r}, which images.tsv already has; rename the column.")
+            found.append(
+                f"{table} has a column {name!r}, as images.tsv does; rename it, or omit it from source.manifest.carry."
+            )
         elif header.count(name) > 1:
             found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")
     return found
