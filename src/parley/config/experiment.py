@@ -25,7 +25,9 @@ from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
 ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
-COMMON = [(f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")]
+KNOWN_NETWORKS = [
+    (f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")
+]
 """Pairs of backbone and weights that torchvision has. They are not looked up unless they may have to be downloaded,
 because this takes seconds."""
 
@@ -66,6 +68,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     findings.extend(of_classes)
     if config is None:
         raise ParleyError(findings.sentences)
+    # With errors in the class set, its numbers of classes are unknown.
     complete = not of_classes and bool(classes or config["source"]["kind"] == "features")
     paths, found = _paths(config, classes, complete)
     findings.extend(not_about(replaced, found))
@@ -174,7 +177,7 @@ def attending_runs(config: Config) -> list[str]:
     return [name for name, game in games.items() if game.attends]
 
 
-def needed_layers(config: Config) -> dict[str, Set[str]]:
+def _needed_layers(config: Config) -> dict[str, Set[str]]:
     """Return a mapping from each run's name to the network layers whose features the run needs."""
     needed: dict[str, Set[str]] = {}
     for run in config["runs"]:
@@ -246,8 +249,8 @@ def _check_network(config: Config, fetch: bool) -> list[str]:
     try:
         options = network_options(config["features"])
         findings = check_weights(options)
-        is_common = (options.backbone, options.weights) in COMMON
-        if findings or (is_common and (not fetch or options.weights == "random")):
+        is_known = (options.backbone, options.weights) in KNOWN_NETWORKS
+        if findings or (is_known and (not fetch or options.weights == "random")):
             return findings
         # Imported here because it loads torch, which other checks and most dry runs do not need.
         from parley.features.weights import fetch_weights
@@ -276,7 +279,7 @@ def _check_layers(config: Config) -> list[str]:
     return [
         f"Run {run!r} needs the layers {', '.join(sorted(needed))}, "
         f"but features.layers has {', '.join(sorted(stored))}; add the missing layers."
-        for run, needed in needed_layers(config).items()
+        for run, needed in _needed_layers(config).items()
         if not needed <= stored
     ]
 

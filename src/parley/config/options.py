@@ -48,10 +48,6 @@ def source_options(source: Section, world: str | None = None, fetch: Section | N
     )
 
 
-NETWORK_KEYS = ("backbone", "weights", "seed", "preprocessing", "custom", "layers", "map_dtype", "autocast")
-"""Keys of the section `features` that determine the features, and which `network_options` reads."""
-
-
 def network_options(features: Section) -> FeatureOptions:
     """Convert the section `features` to the options of the network and its preprocessing."""
     preprocessing = features["preprocessing"]

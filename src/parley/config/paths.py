@@ -261,6 +261,7 @@ def shards_of(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 SEED_WILDCARD = ["{seed}"]
+"""Seeds of the training rule if each job trains one seed: Snakemake's wildcard."""
 
 
 @dataclass(frozen=True)

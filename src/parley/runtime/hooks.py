@@ -37,7 +37,9 @@ from parley.runtime.snakemake_patches import (
 from snakemake_logger_plugin_parley import LogHandler
 
 _failures = FailureLog()
+"""What Snakemake has logged about the jobs of this process's run."""
 _interrupted = threading.Event()
+"""Set by the first Ctrl-C."""
 
 
 def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
@@ -67,7 +69,7 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
 def start(
     workflow: Workflow,
     check: Callable[..., list[str]],
-    stages: Mapping[Path, str],
+    digests: Mapping[Path, str],
     sources: Sources,
     caches: Iterable[Path],
     introduce: Callable[[set[str]], Iterable[str]] = lambda stages: (),
@@ -81,7 +83,7 @@ def start(
     check
         Function that takes the names of the rules about to run, and the keyword argument `own_environments` (whether
         jobs run in separate environments). It returns one error message for each unavailable input.
-    stages
+    digests
         Digest of the code of each script.
     sources
         Source files from which the digests were computed.
@@ -97,7 +99,7 @@ def start(
     """
     jobs = _check(workflow, check)
     _lock(workflow, jobs, caches)
-    _save_digests(stages, sources)
+    _save_digests(digests, sources)
     logger.addHandler(_failures)
     if any(plugin.summarises for plugin in _plugins(workflow)):
         os.environ[SHOWN] = identity_of(2)
@@ -163,10 +165,10 @@ def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> No
         remove_all_leftovers({*(Path(path).parent for path in written), *caches})
 
 
-def _save_digests(stages: Mapping[Path, str], sources: Sources) -> None:
+def _save_digests(digests: Mapping[Path, str], sources: Sources) -> None:
     """Save the digests of each stage's modules, so that `parley status` can name the modules that changed."""
     try:
-        save_parts(BOOK, {digest: stage_parts(path, sources) for path, digest in stages.items()})
+        save_parts(BOOK, {digest: stage_parts(path, sources) for path, digest in digests.items()})
     except OSError as error:
         sys.stderr.write(f"{BOOK} cannot be written: {error}\n")
 

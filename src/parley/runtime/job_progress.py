@@ -12,7 +12,6 @@ _PROGRESS = re.compile(
     r"(?P<what>.+?): (?P<amount>(?P<done>\d+) of (?P<total>\d+) .+?|(?P<percent>\d+)% of .+?), [\d.]+.* a second"
     r"(, (?P<left>.+?) left)?(, .*)?"
 )
-
 _RESUMED = re.compile(r".*\binterrupted\b.*(continues from there|it starts again)\.")
 """Messages of `parley.training.resume` that a training continues where it was interrupted, or why it does not."""
 
@@ -29,14 +28,17 @@ class Job:
     started: float
     threads: int
     offset: int = 0
+    """Number of bytes of the log that have been read."""
     share: float = 0.0
+    """Fraction of the job's work that is done."""
     work: str = ""
-    """What the job counts the progress of."""
+    """The work whose progress the job logged first, such as `train adaptive/1`."""
     several: bool = False
-    """Whether it has counted several things, so that the share says nothing about the time left."""
-    told: str = ""
-    """The last line of progress."""
+    """Whether it has logged the progress of other work too, so that the share says nothing about the time left."""
+    progress: str = ""
+    """The last progress, such as `train adaptive/1, 300 of 1000 steps`."""
     note: str = ""
+    """The last other message of level INFO; that of a stage's only job is shown when it ends."""
     resumed: str = ""
     """Message that the job continues an interrupted one, until it is printed."""
     errors: list[str] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Job:
                 percent = progress["percent"]
                 done, total = (percent, 100) if percent else (progress["done"], progress["total"])
                 self.share = int(done) / max(int(total), 1)
-            self.told = f"{progress['what']}, {progress['amount']}"
+            self.progress = f"{progress['what']}, {progress['amount']}"
         elif _RESUMED.fullmatch(message):
             self.resumed = message
         elif not message.endswith(":"):

@@ -63,8 +63,8 @@ class View:
             DefaultFormatter(options.quiet, options.show_failed_logs),
             DefaultFilter(options.quiet, options.debug_dag, options.verbose, options.dryrun, options.printshellcmds),
         )
-        self._on = console(stream, colour=not options.nocolor)
-        self._redraws = self._on.is_terminal and not self._on.is_dumb_terminal
+        self._console = console(stream, colour=not options.nocolor)
+        self._redraws = self._console.is_terminal and not self._console.is_dumb_terminal
         self._stages: dict[str, Stage] = {}
         self._jobs: dict[int, Job] = {}
         self._failures = FailureLog()
@@ -126,7 +126,7 @@ class View:
         self._print(f"{counts} (--logger-parley-full prints each job)")
         self._began = self._last_line = time.time()
         if self._redraws:
-            self._live = Live(console=self._on, auto_refresh=False, transient=True, vertical_overflow="crop")
+            self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
             self._live.start()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -184,7 +184,7 @@ class View:
                     self._live.update(self._drawn(), refresh=True)
                 elif self._jobs and time.time() - self._last_line >= SECONDS_BETWEEN_LINES:
                     running = [
-                        f"{stage.name} {stage.done}/{stage.total}{self._told(stage)}"
+                        f"{stage.name} {stage.done}/{stage.total}{self._progress_of(stage)}"
                         for stage in self._stages.values()
                         if stage.running
                     ]
@@ -217,18 +217,19 @@ class View:
         # The last stage is the target, which takes no time.
         return f"{line}, {'more than' if None in left[:-1] else 'about'} {in_words(known)} left"
 
-    def _told(self, stage: Stage) -> str:
-        told = [job.told for job in stage.running.values() if job.told]
-        return f" ({told[0]})" if told else ""
+    def _progress_of(self, stage: Stage) -> str:
+        """Return the progress of one of the stage's running jobs, in parentheses; empty if none has logged any."""
+        return next((f" ({job.progress})" for job in stage.running.values() if job.progress), "")
 
     def _line(self, stage: Stage) -> tuple[str, str, str]:
+        """Return a stage's jobs done, the time taken so far, and its note."""
         now = time.time() - stage.began if stage.running else 0.0
         took = duration(stage.took + now) if stage.began else ""
         return f"{stage.done}/{stage.total}", took, stage.note
 
     def _print_stage(self, stage: Stage) -> None:
         if self._redraws:
-            self._on.print(self._grid([stage]), no_wrap=True, overflow="ellipsis", crop=True)
+            self._console.print(self._grid([stage]), no_wrap=True, overflow="ellipsis", crop=True)
             return
         done, took, note = self._line(stage)
         width = max(map(len, self._stages))
@@ -237,7 +238,7 @@ class View:
     def _drawn(self) -> Table:
         """Return the stages in progress and, below them, the summary of all stages."""
         active = [stage for stage in self._stages.values() if stage.running or 0 < stage.done < stage.total]
-        grid = self._grid(active[: max(self._on.height - 3, 1)])
+        grid = self._grid(active[: max(self._console.height - 3, 1)])
         outer = Table.grid()
         outer.add_row(grid)
         done, total = self._count()
@@ -252,9 +253,9 @@ class View:
         for stage in stages:
             done, took, note = self._line(stage)
             bar = ProgressBar(stage.total, stage.share, BAR_WIDTH, complete_style="green", finished_style="green")
-            grid.add_row(literal(stage.name), bar, done, took, literal(note or self._told(stage).strip(" ()")))
+            grid.add_row(literal(stage.name), bar, done, took, literal(note or self._progress_of(stage).strip(" ()")))
         return grid
 
     def _print(self, text: str, style: str = "") -> None:
         self._last_line = time.time()
-        self._on.print(literal(text, style), soft_wrap=True)
+        self._console.print(literal(text, style), soft_wrap=True)

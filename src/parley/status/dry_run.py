@@ -27,7 +27,6 @@ from snakemake.settings.types import (
     WorkflowSettings,
 )
 
-from parley.config.options import NETWORK_KEYS
 from parley.core.errors import ParleyError
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record
@@ -35,7 +34,7 @@ from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, re
 from parley.runtime.job_failures import last_error
 from parley.runtime.run_lock import active_records
 from parley.status.jobs import Change, Job, Plan, closure
-from parley.status.reasons import CODE, changed_params, changed_settings
+from parley.status.reasons import CODE, changed_network, changed_params
 
 _FEATURES = "resources/features/"
 
@@ -199,7 +198,7 @@ def _changed_features(gone: Iterable[str], present: Mapping[str, Any]) -> list[C
     folders = {Path(path).parent for path in gone if path.startswith(_FEATURES)}
     for path in (path for folder in folders for path in folder.glob(f"{RECORDS}/extract_features*.json")):
         with contextlib.suppress(ParleyError):  # A damaged record is as good as none: the paths are shown instead.
-            return changed_settings(read_record(path).config["features"], present, NETWORK_KEYS, "features")
+            return changed_network(read_record(path).config["features"], present)
     return []
 
 

@@ -44,6 +44,9 @@ WORDS = {
 }
 """Param of a rule → its config key or a description. Params that are not listed keep their names."""
 
+NETWORK_KEYS = ("backbone", "weights", "seed", "preprocessing", "custom", "layers", "map_dtype", "autocast")
+"""Keys of the config's section `features` that determine the features."""
+
 
 def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple[list[Change], str | None]:
     """Compare the params of a job's last run with its current params.
@@ -82,10 +85,10 @@ def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple
     return changes, code
 
 
-def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any], keys: Sequence[str], name: str) -> list[Change]:
-    """Return the changes of some keys of a section of the config, which has the given name."""
-    before, now = ({key: section.get(key, ABSENT) for key in keys} for section in (old, new))
-    return list(_differences(before, now, (name,)))
+def changed_network(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Return the changes of the `NETWORK_KEYS` between two versions of the section `features`."""
+    before, now = ({key: section.get(key, ABSENT) for key in NETWORK_KEYS} for section in (old, new))
+    return list(_differences(before, now, ("features",)))
 
 
 def _value(text: str) -> Any:

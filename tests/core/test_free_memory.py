@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.config.memory_budget import free_memory
+from parley.core.free_memory import free_memory
 
 MACHINE = "MemTotal: 9000000 kB\nMemAvailable: 4000000 kB\n"
 
@@ -114,7 +114,7 @@ def test_in_a_real_group_what_would_be_killed_is_a_sentence(group):
             "import os, pathlib, sys\n"
             "pathlib.Path(sys.argv[1], 'cgroup.procs').write_text(str(os.getpid()))\n"
             "from parley.core.errors import ParleyError\n"
-            "from parley.config.memory_budget import free_memory\n"
+            "from parley.core.free_memory import free_memory\n"
             "from parley.config.memory_budget import require_memory\n"
             "print(free_memory())\n"
             "try:\n    require_memory(1000, 10, 10_000, 'test')\n"
