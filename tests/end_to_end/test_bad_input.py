@@ -224,6 +224,7 @@ def test_a_class_may_be_called_like_a_table_of_the_workflow(project):
         classes=class_set(project, "plan\t\tin\t\ta plan\ncandidates\t\tin\t\tmany\n"),
         source={"kind": "folder", "folder": {"root": "odd"}},
         split=SMALL,
+        training={"batch_size": 2},
         fetch={"margin": 0},
         features=RANDOM,
         evaluation={"k": 1},
