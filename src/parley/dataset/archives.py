@@ -20,7 +20,7 @@ from typing import NamedTuple
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.progress import Progress
-from parley.core.tar_headers import files_along, is_file, members_of
+from parley.core.tar_headers import CHUNK_BYTES, files_along, is_file, members_of
 
 DAMAGED = (
     *(OSError, EOFError, ValueError, RuntimeError, struct.error),
@@ -33,6 +33,7 @@ _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MAGIC_AT = 257
 _MOST_DIRECTORY_BYTES = 256 << 20  # that of a zip with a million members is half as large
 _MOST_UNFOLDING = 50
+_MOST_XZ_BYTES = 256 << 20  # `xz -9` makes files that need 65 MiB
 _SPARE_BYTES = 1 << 30
 _UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
 _MADE_ON_WINDOWS = 0
@@ -228,4 +229,61 @@ def _decompressed(path: Path) -> io.BufferedIOBase:
         start = stream.read(8)
     if start.startswith(_GZIP):
         return gzip.GzipFile(path)
-    return bz2.BZ2File(path) if start.startswith(_BZIP2) else lzma.LZMAFile(path)
+    return bz2.BZ2File(path) if start.startswith(_BZIP2) else io.BufferedReader(_Xz(path), CHUNK_BYTES)
+
+
+class _Xz(io.RawIOBase):
+    """The content of an .xz file. `lzma.LZMAFile` would take as much memory as the file asks for, up to 4 GiB."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._at = 0
+        self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MOST_XZ_BYTES)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Read up to a position, from the beginning if it has been passed."""
+        if offset < self._at:
+            self._file.seek(0)
+            self._begin()
+        while self._at < offset and self.read(min(offset - self._at, CHUNK_BYTES)):
+            pass
+        return self._at
+
+    def readinto(self, target: memoryview) -> int:  # type: ignore[override]
+        """Read from the stream."""
+        while True:
+            if self._decoder.eof:  # Another stream may follow, after zeros.
+                packed = self._decoder.unused_data.lstrip(b"\0")
+                while not packed and (more := self._file.read(CHUNK_BYTES)):
+                    packed = more.lstrip(b"\0")
+                if not packed:
+                    return 0
+                self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _MOST_XZ_BYTES)
+            else:
+                packed = self._file.read(CHUNK_BYTES) if self._decoder.needs_input else b""
+                if self._decoder.needs_input and not packed:
+                    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            if unpacked := self._decoder.decompress(packed, len(target)):
+                target[: len(unpacked)] = unpacked
+                self._at += len(unpacked)
+                return len(unpacked)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

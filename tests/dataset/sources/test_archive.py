@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import re
 import stat
 import struct
@@ -10,6 +11,7 @@ import sys
 import tarfile
 import time
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -326,6 +328,21 @@ def test_a_corrupt_compressed_tar_is_reported(tmp_path, kind):
     (tmp_path / name).write_bytes(whole)
     with pytest.raises(ParleyError, match=rf"{name} is a truncated or damaged archive"):
         addresses(source_of(tmp_path / name), [LION], tmp_path)
+
+
+def test_an_xz_of_several_streams_is_read_and_one_that_takes_gigabytes_of_memory_refused(tmp_path):
+    plain = make_tar(tmp_path / "set.tar").read_bytes()
+    (tmp_path / "set.tar.xz").write_bytes(lzma.compress(plain[:700]) + bytes(8) + lzma.compress(plain[700:]) + bytes(4))
+    assert len(bodies(source_of(tmp_path / "set.tar.xz"), [LION], tmp_path)) == 3
+    packed = bytearray(lzma.compress(plain))
+    end = 12 + (packed[12] + 1) * 4  # of the block's header, whose filter has a code for the size of its dictionary
+    packed[packed.index(b"\x21\x01", 12) + 2] = 40
+    packed[end - 4 : end] = struct.pack("<I", zlib.crc32(packed[12 : end - 4]))
+    (tmp_path / "big.tar.xz").write_bytes(packed)
+    with pytest.raises(
+        ParleyError, match=r"big.tar.xz is a truncated or damaged archive \(Memory usage limit exceeded"
+    ):
+        addresses(source_of(tmp_path / "big.tar.xz"), [LION], tmp_path)
 
 
 @pytest.mark.parametrize("traits", ["damaged", "half", "plain+half"])
