@@ -373,11 +373,12 @@ def test_word_vectors_weights_and_archives_are_kept_for_their_users(clone, clean
     experiment("b", files=False, source=tars)
     stores = [make(f"resources/archives/{digest}/x.zip").parent for digest in (DIGEST, *map(store_of, (archive, tars)))]
     download = make(stores[1] / "x.download")
+    make(stores[2] / "y.download")  # A kill has kept it from being unpacked.
     make(stores[1] / ".x.download.partial")
     expected = {*map(str, rest), *map(str, partial[2:]), str(stores[0]), str(download)}
     assert unused(clean("--remove")) == expected
     assert not any(Path(path).exists() for path in expected)
-    assert all(Path(path).exists() for path in [*used, *partial[:2], *stores[1:]])
+    assert all(Path(path).exists() for path in [*used, *partial[:2], *stores[1:], stores[2] / "y.download"])
 
 
 def store_of(source):

@@ -24,6 +24,7 @@ from parley.core.files import ASIDE_NAME, digest_of
 from parley.core.formats import counted, file_size, listed
 from parley.core.progress import Progress
 from parley.core.terminal import console, literal, plain_table
+from parley.dataset.archives import TAR, ZIP
 from parley.dataset.fetch.cache import LEFT_BEHIND_S
 from parley.provenance.records import FOLDER as RECORDS
 from parley.runtime.run_lock import acquire_all
@@ -31,8 +32,9 @@ from parley.runtime.run_lock import acquire_all
 ROOT, TORCHVISION = "resources", "resources/torchvision"
 LEFTOVERS, UNFINISHED = "leftovers", "unfinished downloads"
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in KINDS.items()} | {
-    LEFTOVERS: re.compile(rf"{KINDS['archives']}/[^/]+[.]download"),
-    UNFINISHED: re.compile(rf"(.+)/[.]([^/]+)[.]partial([.]json)?|{TORCHVISION}/[.]unfinished"),
+    UNFINISHED: re.compile(
+        rf"(.+)/[.]([^/]+)[.]partial([.]json)?|{TORCHVISION}/[.]unfinished|{KINDS['archives']}/[^/]+[.]download"
+    ),
 }
 _FOLDERS = {"/".join(pattern.split("/")[:2]) for pattern in KINDS.values()} | {TORCHVISION}
 
@@ -229,6 +231,8 @@ class _Survey:
         if kind == UNFINISHED and (parts := _PATTERNS[kind].fullmatch(path)):
             if parts[2]:
                 path = f"{parts[1]}/{parts[2]}"
+            elif path.endswith(".download"):  # Once the archive has been stored, nobody needs it.
+                uses = [] if any(Path(path).with_suffix(suffix).exists() for suffix in (TAR, ZIP)) else uses
             else:  # An experiment whose images have been packed needs it no longer.
                 uses = [one for one in uses if not all(Path(_).exists() for _ in one.paths if "/datasets/" in _)]
         found = [one.name for one in uses if any(_overlap(path, used) for used in one.paths | one.recorded)]
