@@ -47,8 +47,7 @@ def copy_project(folder: Path) -> None:
     for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
         source = ROOT / name
         if source.is_dir():
-            # With what was compiled, but not what is being compiled: such files are renamed.
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, folder / name)
 
