@@ -104,7 +104,8 @@ def test_a_bar_does_not_count_pieces_of_an_earlier_process_as_fast():
     resumed = WORK.replace('40, "step") as bar:', '1040, "step") as bar:\n    bar.resume_from(1000)')
     told, _ = seen(python(resumed, "a"))
     rates = [float(rate) for rate in re.findall(r"([0-9.]+)step/s", told)]
-    assert "1039/1040" in told or "1040/1040" in told
+    # How often the bar is drawn depends on how busy the machine is.
+    assert max(int(done) for done in re.findall(r"(\d+)/1040", told)) > 1000
     assert rates
     assert max(rates) <= 100  # A step takes at least 10 ms.
 
