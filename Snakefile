@@ -38,7 +38,7 @@ onstart:
         DIGESTS,
         PARSED_CODE,
         [*Path(CACHE_FOLDER).glob("*"), *ARCHIVES_FOLDER.glob("*")],
-        glosses,
+        introduction,
     )
 
 

@@ -68,7 +68,9 @@ def test_all_failures_are_reported_together_and_nothing_is_left(web, tmp_path, m
     with pytest.raises(ParleyError) as error:
         download(list(failures), tmp_path / "out" / "target", f"sha256:{'0' * 64}", timeout_s=0.3)
     (sentence,) = error.value.findings
-    assert sentence.endswith("Add a mirror or a local path.")
+    assert sentence.endswith(
+        "If the file is the right one, correct the checksum in the config; otherwise, add a mirror or a local path."
+    )
     for location, reason in failures.items():
         assert reason in sentence.split(location, 1)[1].split("); ")[0]
     assert list((tmp_path / "out").iterdir()) == []

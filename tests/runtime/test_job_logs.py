@@ -88,6 +88,18 @@ def test_the_log_of_an_earlier_attempt_does_not_count(log):
     assert failures.error_of(5, log) is None
 
 
+def test_all_errors_of_a_log_are_listed_up_to_a_limit(tmp_path):
+    lines = [f"2026-11-26 06:06:42,122 ERROR parley: Class {number} is absent.\n" for number in range(9)]
+    for number in (2, 9):
+        (tmp_path / "a.log").write_text("".join(lines[:number]))
+        why = reported("ended").why(5, "select_classes", str(tmp_path / "a.log"))
+        shown = [0, 1] if number == 2 else [0, 1, 2, 3, 4, 8]
+        listed = [f"Class {one} is absent." for one in shown]
+        if number == 9:
+            listed.insert(-1, "and 3 more")
+        assert why.split("\n    ") == listed
+
+
 def test_failure_reason_falls_back_to_snakemake():
     assert reported(None).why(5, "train_run", "") == "SLURM status is: 'OUT_OF_MEMORY'."
     missing = "MissingOutputException in rule split in file x.smk, line 3:\nJob 6 ended,\nbut plan.tsv is missing"

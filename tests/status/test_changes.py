@@ -75,7 +75,7 @@ def test_the_digest_of_the_code_is_no_changed_value():
         (
             {"classes": [{"name": "cat"}]},
             {"classes": [{"name": "cat"}, {"name": "dog"}]},
-            ["the class set: dog is now {'name': 'dog'}"],
+            ["the class set: dog is added"],
         ),
     ],
 )

@@ -23,6 +23,7 @@ from parley.config.resources import RuleResources, gpus
 from parley.config.rule_inputs import RuleValues, group_label
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
+from parley.core.formats import counted
 from parley.dataset.reuse import REUSED
 from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.job import commit_of
@@ -30,7 +31,7 @@ from parley.provenance.records import COMMIT
 from parley.report.figures.registry import OVERVIEW, figure_names, run_figure_names
 from parley.runtime import hooks, snakemake_patches
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
-from parley.text.glosses import gloss_lines, needs_wordnet
+from parley.text.glosses import MOST_SHOWN, gloss_lines, needs_wordnet
 
 try:
     EXPERIMENT = read_experiment(
@@ -71,6 +72,14 @@ def code(script):
     path = BASE / "workflow/scripts" / f"{script}.py"
     DIGESTS[path] = stage_digest(path, PARSED_CODE)
     return DIGESTS[path]
+
+
+def introduction(stages):
+    """Return lines about the rules about to run: classes whose files are copied, and the glosses of classes."""
+    reused = VALUES.reused_classes if f"fetch_images_{REUSED}" in stages else []
+    names = f"{', '.join(reused[:MOST_SHOWN])}{', ...' if len(reused) > MOST_SHOWN else ''}"
+    copied = [f"{counted(len(reused), 'class')} of another image set, whose files are copied: {names}"] * bool(reused)
+    return copied + glosses(stages)
 
 
 def glosses(stages):

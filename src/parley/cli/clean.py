@@ -164,7 +164,7 @@ class _Survey:
         self._uses, self._unknown = uses, tuple(unknown)
         self.notes = [
             f"Everything is kept for {name}, because what it uses is unknown: {why} Correct this, give its "
-            "config with --configfile, or move the folder out of results/."
+            "config with --configfile, or move the folder out of results/, or remove it."
             for name, why in unknown.items()
         ]
         for one in uses:

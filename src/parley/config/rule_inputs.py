@@ -52,6 +52,8 @@ class RuleValues:
         """Whether images are compared to find near copies."""
         self.attribute_settings = [evaluation[key] for key in (*ATTRIBUTE_FILES, "attribute_threshold")]
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
+        self.reused_classes: list[str] = []
+        """Classes whose images are, or were, copied from another image set; known when `job_groups` has been called."""
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
         """Names of the runs whose attention weights are stored."""
 
@@ -77,6 +79,8 @@ class RuleValues:
         names = list(self._domain_of) if self._reuses else []
         store = ClassStore(Path(self._paths.class_folder(suffix)), CLASS_SUFFIXES[suffix], code)
         reused = store.reused(names, self._class_digest)
+        if suffix == "tar":
+            self.reused_classes = reused
         groups = grouped([one for one in self._classes if one.name not in reused], per_job)
         numbered = {f"{number:04d}": group for number, group in enumerate(groups)}
         return {**numbered, REUSED: reused} if reused else numbered

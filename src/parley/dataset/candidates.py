@@ -92,10 +92,11 @@ def shortages(
         else:
             found.append(f"{sentence}.")
     if found:
+        limits = "raise source.class_size, " if options.class_size else ""
+        limits += "loosen source.url_list.filter_url, " if options.filter_url else ""
         found.append(
             f"{len(found)} of {len(classes)} classes have too few candidates: remove them from the "
-            "class set, lower the counts of `split`, raise source.class_size, loosen source.url_list.filter_url, or "
-            "choose a source that has more."
+            f"class set, lower the counts of `split`, {limits}or choose a source that has more."
         )
     return found
 

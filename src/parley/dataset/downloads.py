@@ -286,7 +286,10 @@ def _first_available(locations: Sequence[str], partial: _Partial, wanted: _Wante
             return location
     tried = "; ".join(reasons) or "no location is configured"
     kept = f" {partial.size} bytes are kept; run again to continue from there." if partial.is_useful else ""
-    raise ParleyError(f"No location gave the file for {wanted.path}: {tried}. Add a mirror or a local path.{kept}")
+    fix = "Add a mirror or a local path."
+    if wanted.checksum and f"not {wanted.checksum[1]}" in tried:
+        fix = f"If the file is the right one, correct the checksum in the config; otherwise, {fix[0].lower()}{fix[1:]}"
+    raise ParleyError(f"No location gave the file for {wanted.path}: {tried}. {fix}{kept}")
 
 
 def _host(location: str) -> str:

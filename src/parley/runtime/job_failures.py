@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
 """Pattern of a log line written by workflow/scripts/stage.py."""
+MOST_ERRORS = 6
+"""Maximum number of errors of a job to print, with how many more its log has."""
 MOST_LISTED = 10
 """Maximum number of failed jobs listed individually."""
 CONTINUE = "Finished files are kept; run the same command again to continue."
@@ -31,15 +33,19 @@ def last_error(log: str | Path, since: float = 0.0) -> str | None:
 
     The value is None if the log has no error, does not exist, or was last written before `since` (seconds since 1970).
     """
+    errors = _errors(log, since)
+    return errors[-1] if errors else None
+
+
+def _errors(log: str | Path, since: float) -> list[str]:
     try:
         if Path(log).stat().st_mtime < since:
-            return None
+            return []
         lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return None
+        return []
     found = [LOG_LINE.fullmatch(line) for line in lines]
-    errors = [match["message"] for match in found if match is not None and match["level"] in ("ERROR", "CRITICAL")]
-    return errors[-1] if errors else None
+    return [match["message"] for match in found if match is not None and match["level"] in ("ERROR", "CRITICAL")]
 
 
 class FailureLog(logging.Handler):
@@ -65,11 +71,13 @@ class FailureLog(logging.Handler):
 
     def error_of(self, number: int, log: str) -> str | None:
         """Return the last error in a job's log, unless the log is older than the start of the job."""
-        since = int(self._started.get(number, 0))  # Some file systems store whole seconds.
-        return last_error(log, since) if log else None
+        return last_error(log, self._start(number)) if log else None
+
+    def _start(self, number: int) -> float:
+        return int(self._started.get(number, 0))  # Some file systems store whole seconds.
 
     def why(self, number: int, rule: str, log: str) -> str:
-        """Return why a job failed.
+        """Return why a job failed, with a line for each error in its log.
 
         Parameters
         ----------
@@ -88,7 +96,11 @@ class FailureLog(logging.Handler):
                 "free memory, or run fewer jobs at once with a smaller --cores."
             )
         # A job that has said why may still crash at its end, such as HDF5 does on a full disk.
-        error = self.error_of(number, log)
+        errors = _errors(log, self._start(number)) if log else []
+        if len(errors) > MOST_ERRORS:
+            more = f"and {len(errors) - MOST_ERRORS} more"
+            errors = [*errors[: MOST_ERRORS - 1], more, errors[-1]]
+        error = "\n    ".join(errors)
         if killed:
             return f"{error} Then it was ended by the signal {killed}." if error else f"ended by the signal {killed}."
         if error:

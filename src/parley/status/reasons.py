@@ -232,9 +232,13 @@ def _own_reasons(job: Job, locked: str) -> Iterator[str]:
 def describe(change: Change) -> str:
     """Return a change in words, such as ``training.steps 3000 → 4000``."""
     if change.old is ABSENT:
-        return f"{change.name} is now {_shown(change.new)}"
+        return (
+            f"{change.name} is added" if isinstance(change.new, dict) else f"{change.name} is now {_shown(change.new)}"
+        )
     if change.new is ABSENT:
-        return f"{change.name} was {_shown(change.old)}"
+        return (
+            f"{change.name} is removed" if isinstance(change.old, dict) else f"{change.name} was {_shown(change.old)}"
+        )
     if _are_lists_of_values(change.old, change.new):
         added = [item for item in change.new if item not in change.old]
         gone = [item for item in change.old if item not in change.new]

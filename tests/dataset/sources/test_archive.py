@@ -148,7 +148,9 @@ def test_classes_and_images_that_are_not_there_are_reported(tmp_path):
     path = make_zip(tmp_path / "set.zip")
     with pytest.raises(ParleyError, match=r"'killer whale' is not in .*set.zip"):
         addresses(source_of(path), [LION, WHALE], tmp_path)
-    with pytest.raises(ParleyError, match=r"no image where source.archive.members says; it has set/train/n02129165/im"):
+    with pytest.raises(
+        ParleyError, match=r"no image where source.archive.members says \(.*\); it has set/train/n02129165/im"
+    ):
         addresses(source_of(path, ("train/{wnid}/*",)), [LION], tmp_path)
 
 
@@ -263,7 +265,9 @@ def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog, name):
 def test_if_no_image_can_be_read_the_reason_is_given(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("lion/a.jpg", b"packed by bzip2")
-    with pytest.raises(ParleyError, match=r"members says; its images are neither stored nor deflated\."):
+    with pytest.raises(
+        ParleyError, match=r"members says \(\{class\}/\*\); its images are neither stored nor deflated\."
+    ):
         addresses(source_of(tmp_path / "set.zip", ("{class}/*",)), [LION], tmp_path)
 
 

@@ -95,7 +95,8 @@ class ImageArchive(EntrySource):
         if not found:
             others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
             instead = f"it has {elsewhere}" if elsewhere else others
-            raise ParleyError(f"{path} has no image where source.archive.members says; {instead}.")
+            where = ", ".join(self.options.members)
+            raise ParleyError(f"{path} has no image where source.archive.members says ({where}); {instead}.")
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
 
