@@ -77,8 +77,12 @@ def code(script):
 def introduction(stages):
     """Return lines about the rules about to run: classes whose files are copied, and the glosses of classes."""
     reused = VALUES.reused_classes if f"fetch_images_{REUSED}" in stages else []
-    names = f"{', '.join(reused[:MOST_SHOWN])}{', ...' if len(reused) > MOST_SHOWN else ''}"
-    copied = [f"{counted(len(reused), 'class')} of another image set, whose files are copied: {names}"] * bool(reused)
+    names = (
+        f"{', '.join(reused[:MOST_SHOWN])}{', ...' if len(reused) > MOST_SHOWN else ''}"
+    )
+    copied = [
+        f"{counted(len(reused), 'class')} of another image set, whose files are copied: {names}"
+    ] * bool(reused)
     return copied + glosses(stages)
 
 
