@@ -203,7 +203,11 @@ def test_imagenette_to_the_report(project, serve, tmp_path):
     results = run(project, "imagenette", COMMON | overlay, "all", again=True)
     check_images(results, classes, "as ImageNet, non-commercial research and education")
     check_requests(server, path.name, size)
-    assert "parachute" in (results / "report.html").read_text(encoding="utf-8")
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "parachute" in page
+    places = ", ".join(overlay["source"]["archive"]["locations"])
+    assert f"The images come from an archive of images: {places}. Terms of use, as stated in the config: as Im" in page
+    assert "Images by host" not in page  # all are in the archive
     parts = json.loads((results / "runs/adaptive/2/evaluation.json").read_text())["parts"]
     assert parts["test"]["candidates"] == 10
 

@@ -148,25 +148,34 @@ def _rights(context: CardContext, contents: Contents) -> list[str]:
     return [_OF_OTHERS, *stated, *(["", _INSTEAD] if contents.is_from_web else [])]
 
 
-def _source(context: CardContext, class_set_sha256: str, listing_sha256: str) -> list[str]:
-    source, kind = context.source, KINDS[context.source.kind]
+def source_facts(source: SourceOptions, listing_sha256: str = "") -> list[tuple[str, str]]:
+    """Return names and values, as plain text, that identify an image source.
+
+    `listing_sha256` is the SHA-256 of the source's URL list or table; empty to leave it out.
+    """
+    kind = KINDS[source.kind]
     facts = [("kind", kind.label)]
     if source.manifest is not None:
-        facts.append(("table", escaped(str(source.manifest))))
+        facts.append(("table", str(source.manifest)))
     if source.dataset:
-        facts.append(("dataset", escaped(f"torchvision.datasets.{source.dataset}")))
-        facts += [("arguments", escaped(str(dict(one)))) for one in source.arguments if one]
-    facts += [("location", escaped(location)) for location in source.locations]
+        facts.append(("dataset", f"torchvision.datasets.{source.dataset}"))
+        facts += [("arguments", str(dict(one))) for one in source.arguments if one]
+    facts += [("location", location) for location in source.locations]
     if source.locations:
         facts.append(("required checksum", source.checksum or "none"))
     if listing_sha256:
         facts.append(("its SHA-256", listing_sha256))
     if source.root is not None and not kind.drawn:
-        facts.append(("folder of local images", escaped(str(source.root))))
+        facts.append(("folder of local images", str(source.root)))
     if source.filter_url:
-        facts.append(("only addresses that contain", escaped(source.filter_url)))
+        facts.append(("only addresses that contain", source.filter_url))
     if source.class_size is not None:
         facts.append(("candidates per class, at most", f"{source.class_size:,}"))
+    return facts
+
+
+def _source(context: CardContext, class_set_sha256: str, listing_sha256: str) -> list[str]:
+    facts = [(name, escaped(value)) for name, value in source_facts(context.source, listing_sha256)]
     return table(("", ""), [*facts, ("class set", escaped(context.class_set)), ("its SHA-256", class_set_sha256)])
 
 

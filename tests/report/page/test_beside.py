@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote
 
 import pytest
-from made_pages import build
+from made_pages import Page, build
 
 from parley.report.page.origin import FILES, files_beside
 
@@ -23,6 +23,13 @@ def test_targets_are_those_of_the_workflow(request):
     snakefile = (request.config.rootpath / "Snakefile").read_text()
     targets = {target for _, _, target in FILES if target}
     assert targets <= set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE))
+
+
+def test_the_command_for_a_missing_file_is_not_of_another_experiment(tmp_path):
+    said = " ".join(Page(build(tmp_path, seeds=(0,))).text.split())
+    commands = re.findall(r"run (uv run snakemake --cores all \w+)([^)]*)\)", said)
+    assert len(commands) == len([target for _, _, target in FILES if target])
+    assert {rest for _, rest in commands} == {" with this experiment's --configfile, if any"}
 
 
 @pytest.mark.slow

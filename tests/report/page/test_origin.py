@@ -1,12 +1,14 @@
-"""The commit and the machine a page names."""
+"""The commit, the machine and the source of the images that a page names."""
 
 import os
 import platform
 import re
 import subprocess
 
+import pytest
 from made_pages import Page, build
 
+from parley.core.files import write_json
 from parley.provenance.job import commit_of
 from parley.report.page.origin import find_origin
 
@@ -96,3 +98,54 @@ def test_the_machine_is_this_one(tmp_path):
     assert platform.release() in host["system"]
     assert list(host) == ["processor", "cores", "memory", "GPU", "system", "Python"]
     assert all(host.values())
+
+
+ADDRESS = "http://zoo.example/<i>zoo</i>.zip"
+COUNTS = dict.fromkeys(("candidates", "tried", "ok", "kept", "wanted"), 3) | {"rejected": {}}
+COUNTS |= dict.fromkeys(("duplicates", "near_copies", "spare"), 0)
+NO_TERMS = "No terms of use are stated in the config (source.terms)."
+
+
+def data_section(folder, source, host="local"):
+    """What the page says about the source of the images, and the whole page, for images of one host."""
+    hosts = {host: {"tried": 3, "ok": 3, "rejected": {}}}
+    folder.mkdir()
+    write_json(folder / "funnel.json", {"classes": {"cat": {"test": COUNTS}}, "hosts": hosts})
+    (folder / "data_card.md").write_text("")
+    config = {"experiment": "zoo", "source": {"class_size": None, "terms": "", **source}}
+    text = build(folder, seeds=(0,), extra={"config": config, "funnel": folder / "funnel.json"})
+    return Page(re.search(r'<p id="image-source">(.*)</p>', text)[1]), Page(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"kind": "archive", "archive": {"url": ADDRESS}}, f"come from an archive of images: {ADDRESS}. {NO_TERMS}"),
+        (
+            {"kind": "tars", "terms": "research <only>", "tars": {"url": ["http://a.example/{wnid}.tar", "b/{wnid}"]}},
+            "come from tars of images: http://a.example/{wnid}.tar, b/{wnid}. "
+            "Terms of use, as stated in the config: research <only>.",
+        ),
+        ({"kind": "folder", "folder": {"root": "photos"}}, f"come from a folder of images: photos. {NO_TERMS}"),
+        (
+            {"kind": "manifest", "manifest": {"path": "t.tsv"}},
+            f"come from a table of URLs and paths: t.tsv. {NO_TERMS}",
+        ),
+        (
+            {"kind": "torchvision", "torchvision": {"dataset": "DTD"}},
+            f"come from a dataset of torchvision: torchvision.datasets.DTD. {NO_TERMS}",
+        ),
+        ({"kind": "world"}, "were drawn by Parley."),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_the_page_names_the_source_of_the_images_and_its_terms(source, told, tmp_path):
+    said, _ = data_section(tmp_path / "made", source)
+    assert said.text == f"The images {told} Details: data_card.md."
+    assert ("a", {"href": "data_card.md"}) in said.tags
+
+
+def test_hosts_are_listed_only_if_an_image_is_from_the_web(tmp_path):
+    source = {"kind": "manifest", "manifest": {"path": "t.tsv"}}
+    assert "hosts" not in data_section(tmp_path / "local", source)[1].ids
+    assert "hosts" in data_section(tmp_path / "web", source, "a.example")[1].ids

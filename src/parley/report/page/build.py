@@ -19,7 +19,7 @@ from parley.report.page import headline
 from parley.report.page.caveats import words_are_random
 from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import class_picture, picture_uri, read_thumbnails
-from parley.report.page.origin import files_beside, read_costs
+from parley.report.page.origin import files_beside, image_source, read_costs
 from parley.report.page.sections import (
     MANY_RUNS,
     Inputs,
@@ -133,6 +133,7 @@ def build_report(
         figure_styles=inputs.styles.rules(),
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         funnel=images,
+        source=image_source(config["source"]) if images and "source" in config else None,
         random_words=words_are_random(config),
         wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         versions=installed_versions(),

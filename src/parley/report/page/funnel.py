@@ -9,6 +9,7 @@ from typing import Any
 from parley.core.errors import ParleyError
 from parley.core.files import read_json
 from parley.core.formats import by_frequency, counted
+from parley.dataset.dedup.outcomes import LOCAL
 
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
 """Names of the counts of a class in a split, in the order of the steps.
@@ -31,7 +32,7 @@ class Funnel:
         The same counts, summed over all classes.
     hosts
         Host → `tried`, `ok` and `rejected`, for the `HOSTS_SHOWN` hosts with the most images tried. The last entry is
-        the sum of all other hosts.
+        the sum of all other hosts. Empty if all images are local.
     dropped
         Class → reasons why the class was left out.
     notices
@@ -87,7 +88,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
     return Funnel(
         classes=sums,
         total=total,
-        hosts=_largest_hosts(hosts),
+        hosts=_largest_hosts(hosts) if hosts.keys() != {LOCAL} else {},
         dropped=dropped,
         notices=[*_on_placeholders(raw.get("placeholders", [])), *_on_near_duplicates(near)],
         shortages=[

@@ -1,14 +1,17 @@
-"""How results were made: the time and memory of each stage, the code and the machine, and the experiment's files."""
+"""How results were made: the image source, the time and memory of each stage, the code, the machine, and the files."""
 
 import datetime
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from parley.config.options import source_options
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
+from parley.dataset.data_card_text import source_facts
+from parley.dataset.sources import KINDS
 from parley.provenance.job import CODE, git_state, machine, output_of
 
 ORDER = (
@@ -142,6 +145,19 @@ def _host() -> dict[str, str]:
         "system": f"{name} ({found['system']})",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def image_source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the origin of the images, given the section `source` of the config.
+
+    The `kind` and the `places` (addresses, paths and datasets) are worded as in the data card. `drawn`: whether Parley
+    draws the images. `terms`: terms of use, as stated in the config; may be empty.
+    """
+    options = source_options(source)
+    facts = source_facts(options)
+    places = [value for name, value in facts if name in ("table", "dataset", "location", "folder of local images")]
+    drawn = KINDS[options.kind].drawn
+    return {"kind": dict(facts)["kind"], "places": places, "drawn": drawn, "terms": options.terms}
 
 
 FILES = (
