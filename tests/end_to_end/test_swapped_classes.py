@@ -94,7 +94,8 @@ def test_swapping_two_classes_shows_and_asks_only_for_their_work(project, first,
     made = {name: number for name, number in jobs.items() if name.startswith(stages)}
     assert made == {f"{stage}_{label}": 1 for stage in stages for label in ("0000", "reused")}
     before = server.requests()
-    project.snakemake("--cores", "2", "features", config=second)
+    out = project.snakemake("--cores", "2", "features", config=second)
+    assert f"6 classes of another image set, whose files are copied: {', '.join(NAMES[2:8])}" in out
     new = server.requests()[len(before) :]
     assert {path.split("/")[1] for path in new} == {"ibis", "jay"}
     assert len(new) == len(set(new))
