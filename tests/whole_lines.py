@@ -148,5 +148,5 @@ def finished(folder: Path) -> list[Path]:
 def half_written(folder: Path) -> list[Path]:
     """Return what lies about under a name that is none of a finished file."""
     found = [path for top in ("results", "resources") for path in (folder / top).rglob(".*")]
-    ours = (".made", ".records", ".snakemake_timestamp")
+    ours = (".made", ".records", ".classes", ".snakemake_timestamp")
     return [path for path in found if path.name not in ours]
