@@ -28,7 +28,7 @@ COMMON = {
     "split": SPLIT,
     "fetch": {"margin": 0, "max_bytes": 200_000, "read_timeout_s": 5, "allow_private_hosts": True},
     "features": {"weights": "random", "classes_per_job": 100},  # A job takes as long to import torch as for 50 images.
-    "training": {"batch_size": 8},
+    "training": {"batch_size": 2},
 }
 HUGE = b"\xff\xd8\xff" + bytes(300_000)
 LINK = "../../../../../../etc/hostname"
