@@ -94,7 +94,7 @@ def test_sparse_members_and_links_are_no_images(tmp_path):
         plain = tarfile.TarInfo("d.jpg")
         plain.size = 3
         tar.addfile(plain, io.BytesIO(b"abc"))
-    sparse = b"22 GNU.sparse.map=0,0\n25 GNU.sparse.size=999999\n"
+    sparse = b"22 GNU.sparse.map=0,0\n26 GNU.sparse.size=999999\n"
     whole = (tmp_path / "ant.tar").read_bytes().rstrip(b"\0")
     whole = padded(whole) + described(b"x", sparse) + header("e.jpg", 512) + bytes(512 + 1024)
     (tmp_path / "ant.tar").write_bytes(whole)

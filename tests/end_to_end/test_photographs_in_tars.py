@@ -24,6 +24,7 @@ pytestmark = [
         not all(map(os.environ.get, NEEDED)) or not Path("/usr/share/wordnet/data.noun").exists(),
         reason=f"needs real data ({', '.join(NEEDED)}) and Debian's wordnet-base",
     ),
+    pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes minutes; PARLEY_LONG=1 runs it"),
 ]
 OUT_OF_DOMAIN, PER_CLASS = 6, 8
 PARTS = ("train", "dev", "test", "ood", "transfer")

@@ -9,6 +9,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import stat
 import tarfile
 import zipfile
@@ -134,7 +135,12 @@ def flat(one, number):
     return f"{one.wnid}_{number}.JPEG"
 
 
-@pytest.mark.parametrize("preset", ["animals30", "mammals70"])
+LONG = pytest.mark.skipif(
+    not os.environ.get("PARLEY_LONG"), reason="as animals30, with 80 classes; PARLEY_LONG=1 runs it"
+)
+
+
+@pytest.mark.parametrize("preset", ["animals30", pytest.param("mammals70", marks=LONG)])
 def test_imagenets_tars_by_address(project, serve, tmp_path, preset):
     classes = classes_of(project, preset)
     for one in classes:
