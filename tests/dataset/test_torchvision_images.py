@@ -256,7 +256,7 @@ def test_a_class_that_the_dataset_lacks_is_named_with_one_like_it(tmp_path):
     assert "has 3 classes, such as Abyssinian, American Bulldog, Egyptian Mau" in told[1]
 
 
-def test_targets_that_are_no_class_and_files_that_are_missing_are_told(tmp_path):
+def test_unusable_targets_and_missing_files_raise(tmp_path):
     lay_out_pets(tmp_path / "oxford-iiit-pet")
     (told,) = refusal(tmp_path, options(tmp_path, "OxfordIIITPet", {"target_types": "segmentation"}), "Abyssinian")
     assert "does not give an image and its class, but a target of type PngImageFile; choose arguments" in told

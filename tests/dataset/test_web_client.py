@@ -8,7 +8,7 @@ import time
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.dataset import downloads, web_client
+from parley.dataset import downloads, secret_headers, web_client
 from parley.dataset.downloads import download
 from parley.dataset.web_rules import is_public
 
@@ -102,7 +102,9 @@ def received(tmp_path, url):
 def test_secret_headers_go_to_their_host_only(web, tmp_path, monkeypatch, caplog):
     caplog.set_level("DEBUG")
     origin = web.base.rsplit("/", 1)[0]
-    monkeypatch.setenv(web_client.HEADERS, f"{origin} Cookie: id=s3cret; b=1\n\n{origin} X-Key: k3y\nother.org A: b\n")
+    monkeypatch.setenv(
+        secret_headers.HEADERS, f"{origin} Cookie: id=s3cret; b=1\n\n{origin} X-Key: k3y\nother.org A: b\n"
+    )
     told = received(tmp_path, web.url("headers"))
     assert "Cookie: id=s3cret; b=1" in told
     assert "X-Key: k3y" in told
@@ -118,8 +120,8 @@ def test_secret_headers_go_to_their_host_only(web, tmp_path, monkeypatch, caplog
 
 
 def test_headers_for_a_host_without_a_scheme_are_sent_over_https_only(monkeypatch):
-    monkeypatch.setenv(web_client.HEADERS, "image-net.org Cookie: a=b")
-    assert web_client.secret_headers("https://image-net.org/x.tar") == {"Cookie": "a=b"}
+    monkeypatch.setenv(secret_headers.HEADERS, "image-net.org Cookie: a=b")
+    assert secret_headers.secret_headers("https://image-net.org/x.tar") == {"Cookie": "a=b"}
     for url in (
         "http://image-net.org/x",
         "https://image-net.org:8443/x",
@@ -127,7 +129,7 @@ def test_headers_for_a_host_without_a_scheme_are_sent_over_https_only(monkeypatc
         "x",
         "http://[",
     ):
-        assert web_client.secret_headers(url) == {}
+        assert secret_headers.secret_headers(url) == {}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_headers_for_a_host_without_a_scheme_are_sent_over_https_only(monkeypatc
     ],
 )
 def test_a_malformed_line_is_reported_by_its_number_alone(tmp_path, monkeypatch, line):
-    monkeypatch.setenv(web_client.HEADERS, f"a.org A: b\n{line}")
+    monkeypatch.setenv(secret_headers.HEADERS, f"a.org A: b\n{line}")
     with pytest.raises(ParleyError, match="Line 2 of the environment variable PARLEY_HTTP_HEADERS") as error:
         download_anywhere(["http://127.0.0.1:9/a"], tmp_path / "target")
     assert "s3c" not in str(error.value)
@@ -164,6 +166,6 @@ def test_an_untrusted_certificate_is_refused(secure, tmp_path):
 def test_ssl_cert_file_names_trusted_certificates(secure, tmp_path, monkeypatch):
     port, certificate = secure
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    monkeypatch.setenv(web_client.HEADERS, f"localhost:{port} Cookie: a=b")
+    monkeypatch.setenv(secret_headers.HEADERS, f"localhost:{port} Cookie: a=b")
     download_anywhere([f"https://localhost:{port}/a.jpg"], tmp_path / "target", timeout_s=2)
     assert (tmp_path / "target").read_bytes() == b"image"

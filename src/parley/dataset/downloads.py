@@ -1,22 +1,19 @@
 """Download a large file from the first location, a web mirror or a local path, that provides it."""
 
-import fcntl
-import hashlib
 import logging
-import os
 import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
+from parley.core.checksums import check_checksum, other_digest, parsed_checksum
 from parley.core.errors import ParleyError
-from parley.core.files import explained_write_errors, is_web_url, read_json, write_json
+from parley.core.files import is_web_url
 from parley.core.progress import Progress, in_words
+from parley.dataset.partial_downloads import PartialDownload, unfinished
 
 # `web_client` is imported in the functions that use it, so that parsing the Snakefile does not load HTTP libraries.
 if TYPE_CHECKING:
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from parley.dataset.web_client import Answer, UnavailableError
 
 logger = logging.getLogger(__name__)
-CHECKSUMS = {"md5": 32, "sha1": 40, "sha256": 64}
 MOST_BYTES = 200_000_000_000
 RETRIES = 3
 BACKOFF_S = 1.0
@@ -93,7 +89,7 @@ def download(
         Whether servers at loopback, private and other addresses that are not public may be asked.
     timeout_s
         Timeout, in seconds, for connecting to a server and between two pieces of data. On average over this time, at
-        least `web_client.LEAST_BYTES_PER_S` must arrive.
+        least `connection_watchdog.LEAST_BYTES_PER_S` must arrive.
 
     Returns
     -------
@@ -105,9 +101,9 @@ def download(
         If no location provides the file. The error states the reason for each location.
     """
     final = Path(destination)
-    wanted = _Wanted(final, _parsed_checksum(checksum), size, most_bytes, allow_private_hosts, timeout_s)
+    wanted = _Wanted(final, parsed_checksum(checksum), size, most_bytes, allow_private_hosts, timeout_s)
     before = _stamp(final)
-    with _unfinished(final, bool(checksum)) as partial:
+    with unfinished(final, bool(checksum)) as partial:
         if _stamp(final) not in (None, before):
             check_checksum(final, checksum)
             return str(final)
@@ -115,37 +111,6 @@ def download(
         partial.path.replace(final)
     logger.info("%s was fetched from %s", final, location)
     return location
-
-
-def check_checksum(path: str | Path, checksum: str | None) -> None:
-    """Raise `ParleyError` if a file does not have the given checksum; None accepts any file."""
-    expected = _parsed_checksum(checksum)
-    if expected and (found := _other_digest(path, expected)):
-        raise ParleyError(
-            f"{path} has the {expected[0]} {found}, not {expected[1]}; correct the checksum, or remove the file "
-            "to have it downloaded again."
-        )
-
-
-def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
-    if not checksum:
-        return None
-    name, _, digits = checksum.strip().lower().partition(":")
-    length = CHECKSUMS.get(name, 0)
-    is_short = digits.endswith("*") and 8 < len(digits) <= length
-    if not re.fullmatch("[0-9a-f]+", digits.removesuffix("*")) or not (len(digits) == length or is_short):
-        raise ParleyError(
-            f"The checksum {checksum!r} must be 'md5:' and 32 hex digits, 'sha1:' and 40, or 'sha256:' and 64."
-        )
-    return name, digits
-
-
-def _other_digest(path: str | Path, expected: tuple[str, str]) -> str:
-    """Return a file's digest if it is not the expected one, otherwise an empty string."""
-    name, digits = expected
-    with Path(path).open("rb") as stream:
-        found = hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
-    return "" if found.startswith(digits.removesuffix("*")) else found
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -157,116 +122,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-class _Partial:
-    """Bytes of an unfinished download, which this process has locked, and a record of where they are from.
-
-    Parameters
-    ----------
-    path
-        Path of the file with the bytes.
-    stream
-        The same file, opened for appending without a buffer.
-    has_checksum
-        Whether a checksum will tell if bytes from several servers make up the file.
-    """
-
-    def __init__(self, path: Path, stream: FileIO, has_checksum: bool) -> None:
-        self.path, self._stream, self._has_checksum = path, stream, has_checksum
-        self._record = path.with_name(f"{path.name}.json")
-        self.source: dict[str, Any] = {}
-        with suppress(ParleyError):  # There is no record, or the computer stopped while it was written.
-            found = read_json(self._record)
-            self.source = found if isinstance(found, dict) else {}
-
-    @property
-    def size(self) -> int:
-        """Number of bytes so far."""
-        return os.fstat(self._stream.fileno()).st_size
-
-    @property
-    def is_useful(self) -> bool:
-        """Whether a later call can continue from these bytes."""
-        return self.size > 0 and (self._has_checksum or bool(self.source.get("validator")))
-
-    def is_from(self, url: str) -> bool:
-        """Return whether the bytes are from a URL whose server can tell whether its file is still the same."""
-        return bool(self.source.get("validator")) and self.source.get("url") == url
-
-    def begin(self, url: str, validator: str, total_bytes: int | None) -> None:
-        """Discard the bytes; further ones are from a URL."""
-        self._stream.truncate(0)
-        self._note(url, validator, total_bytes)
-
-    def go_on_from(self, url: str) -> None:
-        """Keep the bytes; further ones are from a URL, perhaps another one. Then no server can vouch for all."""
-        if not self.is_from(url):
-            self._note("", "", self.source.get("bytes"))
-
-    def _note(self, url: str, validator: str, total_bytes: int | None) -> None:
-        self.source = {"url": url, "validator": validator, "bytes": total_bytes}
-        write_json(self._record, self.source)
-
-    def append(self, chunk: bytes) -> None:
-        """Add bytes. They are kept even if the process is killed."""
-        rest = memoryview(chunk)
-        while rest:  # An almost full disk takes only a part.
-            rest = rest[self._stream.write(rest) :]
-
-    def discard(self) -> None:
-        """Discard the bytes."""
-        self._stream.truncate(0)
-        self._record.unlink(missing_ok=True)
-        self.source = {}
-
-    def remove(self) -> None:
-        """Remove the files, if they are still there."""
-        for path in (self._record, self.path):
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Run a block that makes files whose names begin with that of `path` while no other process does."""
-    lock = path.with_name(f".{path.name}.lock")
-    with explained_write_errors(path, lock):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(lock):
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-
-
-@contextmanager
-def _unfinished(final: Path, has_checksum: bool) -> Iterator[_Partial]:
-    """Lock the unfinished download of a file, and remove it afterwards if it is finished or cannot be continued."""
-    path = final.with_name(f".{final.name}.partial")
-    with explained_write_errors(final, path):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path) as stream:
-            partial = _Partial(path, stream, has_checksum)
-            try:
-                yield partial
-            finally:
-                if not path.exists() or not partial.is_useful:
-                    partial.remove()
-
-
-def _locked(path: Path) -> FileIO:
-    """Open a file for appending, and lock it; wait while another process has locked it."""
-    while True:
-        stream = path.open("ab", buffering=0)
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("%s is being written by another process; waiting for it", path)
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
-            return stream
-        stream.close()  # The other process has renamed or removed it.
-
-
-def _first_available(locations: Sequence[str], partial: _Partial, wanted: _Wanted) -> str:
+def _first_available(locations: Sequence[str], partial: PartialDownload, wanted: _Wanted) -> str:
     """Get the file from the first location that provides it, and return the location."""
     from parley.dataset.web_client import UnavailableError
 
@@ -296,7 +152,7 @@ def _host(location: str) -> str:
     return location.split("/")[2] if is_web_url(location) else ""
 
 
-def _copy(location: str, partial: _Partial, wanted: _Wanted) -> None:
+def _copy(location: str, partial: PartialDownload, wanted: _Wanted) -> None:
     from parley.dataset.web_client import UnavailableError
 
     try:
@@ -324,7 +180,7 @@ def _chunks_of(path: Path) -> Iterator[bytes]:
         raise UnavailableError(error.strerror or str(error)) from error
 
 
-def _fetch(url: str, partial: _Partial, wanted: _Wanted) -> None:
+def _fetch(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
     """Request a file until it is complete; after `RETRIES` failures without progress, raise `UnavailableError`."""
     from urllib3 import Retry
     from urllib3.exceptions import MaxRetryError
@@ -365,7 +221,7 @@ def _pause_s(reason: "UnavailableError", retry: "Retry") -> float:
     return max(asked_s, retry.get_backoff_time())
 
 
-def _request(url: str, partial: _Partial, wanted: _Wanted) -> None:
+def _request(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
     """Request what is missing of a file, add it, and check the file."""
     from parley.dataset.web_client import UnavailableError, opened
 
@@ -390,7 +246,7 @@ def _request(url: str, partial: _Partial, wanted: _Wanted) -> None:
     _verify(partial, wanted, continued=bool(have))
 
 
-def _extent(answer: "Answer", have: int, partial: _Partial, url: str) -> tuple[int, int | None]:
+def _extent(answer: "Answer", have: int, partial: PartialDownload, url: str) -> tuple[int, int | None]:
     """Return where in the file an answer's body begins, and the file's size, which may be unknown.
 
     If the answer neither continues the file nor begins it anew, discard the bytes so far and raise an error.
@@ -429,7 +285,7 @@ def _refused_encoding(answer: "Answer", url: str, wanted: _Wanted) -> str:
     return f"its server applies {shown} unasked; to store it as sent, give the checksum of what is sent"
 
 
-def _append(chunks: Iterable[bytes], total: int | None, partial: _Partial, wanted: _Wanted) -> None:
+def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload, wanted: _Wanted) -> None:
     from parley.dataset.web_client import UnavailableError
 
     size = partial.size
@@ -448,12 +304,12 @@ def _append(chunks: Iterable[bytes], total: int | None, partial: _Partial, wante
             progress.advance(len(chunk))
 
 
-def _verify(partial: _Partial, wanted: _Wanted, continued: bool) -> None:
+def _verify(partial: PartialDownload, wanted: _Wanted, continued: bool) -> None:
     """Check the size and checksum of a complete file. If it was continued, it may be got anew."""
     from parley.dataset.web_client import UnavailableError
 
     refusal = wanted.refusal(partial.size)
-    if not refusal and wanted.checksum and (found := _other_digest(partial.path, wanted.checksum)):
+    if not refusal and wanted.checksum and (found := other_digest(partial.path, wanted.checksum)):
         refusal = f"its {wanted.checksum[0]} is {found}, not {wanted.checksum[1]}"
     if refusal:
         partial.discard()

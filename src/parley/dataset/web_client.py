@@ -1,16 +1,12 @@
 """Send GET requests for files by `requests`, with rules of our own for addresses, redirects, speed and encodings."""
 
-import math
 import os
-import re
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.client import IncompleteRead, RemoteDisconnected
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
@@ -21,18 +17,13 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
+from parley.dataset.connection_watchdog import LEAST_BYTES_PER_S, Watchdog
+from parley.dataset.secret_headers import secret_headers
 from parley.dataset.web_rules import is_public, names_private_host, proxy_for, user_agent
 
 CHUNK_BYTES = 1 << 17
 MOST_REDIRECTS = 5
-LEAST_BYTES_PER_S = 5_000
-"""A connection that is slower than this on average over the timeout is ended."""
-HEADERS = "PARLEY_HTTP_HEADERS"
-"""Environment variable with headers, such as cookies, for certain hosts: `host Name: value`, one per line."""
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_PORTS = {"http": 80, "https": 443}
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TRANSIENT_ERRORS = (
     *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError, RemoteDisconnected, TimeoutError, IncompleteRead),
@@ -75,7 +66,8 @@ class Answer(NamedTuple):
 def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, timeout_s: float) -> Iterator[Answer]:
     """Send a GET request, follow redirects, and yield the answer, whose status is 200, 206 or 416.
 
-    Respects the environment variables `http_proxy`, `https_proxy`, `no_proxy`, `SSL_CERT_FILE` and `HEADERS`.
+    Respects the environment variables `http_proxy`, `https_proxy`, `no_proxy`, `SSL_CERT_FILE` and
+    `PARLEY_HTTP_HEADERS`.
 
     Parameters
     ----------
@@ -94,7 +86,7 @@ def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, time
     UnavailableError
         If there is no such answer, also while `Answer.chunks` is read.
     """
-    with _Watchdog(timeout_s) as watchdog, _Session(watchdog, allow_private_hosts) as session:
+    with Watchdog(timeout_s) as watchdog, _Session(watchdog, allow_private_hosts) as session:
         with _explained(watchdog):
             response = session.follow(url, headers, timeout_s)
         with response:
@@ -108,50 +100,17 @@ def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, time
             yield Answer(response.status_code, response.headers, _chunks(response, watchdog), length)
 
 
-def _chunks(response: requests.Response, watchdog: "_Watchdog") -> Iterator[bytes]:
+def _chunks(response: requests.Response, watchdog: Watchdog) -> Iterator[bytes]:
     while True:
         with _explained(watchdog):
             chunk: bytes = response.raw.read1(CHUNK_BYTES, decode_content=False)
             # A connection that the watchdog has shut down may look like one that the server has closed.
-            if not chunk and watchdog.barked:
+            if not chunk and watchdog.timed_out:
                 raise TimeoutError
         if not chunk:
             return
         watchdog.received(len(chunk))
         yield chunk
-
-
-def secret_headers(url: str) -> dict[str, str]:
-    """Return the headers for a URL's host from the environment variable `HEADERS`.
-
-    Each line has a host, a space and a header. A host alone stands for https; `http://host:port` names any other
-    scheme and port. Values are secret: they belong in no file, log or message.
-    """
-    found = {}
-    for number, line in enumerate(os.environ.get(HEADERS, "").splitlines(), 1):
-        host, _, header = line.strip().partition(" ")
-        name, _, value = (part.strip() for part in header.partition(":"))
-        origin = _origin(host if "://" in host else f"https://{host}")
-        if not line.strip():
-            continue
-        if origin is None or not (_HEADER_NAME.fullmatch(name) and value.isascii() and value.isprintable() and value):
-            raise ParleyError(
-                f"Line {number} of the environment variable {HEADERS} must have a host, a space and a header, "
-                "such as image-net.org Cookie: name=value."
-            )
-        if origin == _origin(url):
-            found[name] = value
-    return found
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    """Return a URL's scheme, host and port; None if it is not a URL of a web server."""
-    try:
-        parts = urlsplit(url)
-        scheme = parts.scheme.lower()
-        return (scheme, parts.hostname, parts.port or _PORTS[scheme]) if parts.hostname else None
-    except (ValueError, KeyError):
-        return None
 
 
 class _PrivateAddressError(urllib3_errors.HTTPError):
@@ -167,7 +126,7 @@ class _PrivateAddressError(urllib3_errors.HTTPError):
 class _Session(requests.Session):
     """A session that checks addresses, sends secret headers to their hosts only, and never reads a body itself."""
 
-    def __init__(self, watchdog: "_Watchdog", allow_private_hosts: bool) -> None:
+    def __init__(self, watchdog: Watchdog, allow_private_hosts: bool) -> None:
         super().__init__()
         # Otherwise passwords in ~/.netrc would be sent. Proxies and certificates are looked up as for images.
         self.trust_env = False
@@ -197,7 +156,7 @@ class _Session(requests.Session):
 
     def _get(self, url: str, headers: Mapping[str, str], timeout_s: float) -> requests.Response:
         scheme = urlsplit(url).scheme
-        proxies = {scheme: at for scheme, at in getproxies().items() if scheme in _PORTS}
+        proxies = {scheme: at for scheme, at in getproxies().items() if scheme in ("http", "https")}
         proxy = proxy_for(url, proxies)
         # The proxy resolves names, so only addresses in digits can be checked.
         if proxy and not self._allow_private_hosts and names_private_host(url):
@@ -215,7 +174,7 @@ class _Session(requests.Session):
 class _Adapter(HTTPAdapter):
     """Makes connections of urllib3 whose addresses are checked and that a watchdog watches."""
 
-    def __init__(self, watchdog: "_Watchdog", allow_private_hosts: bool) -> None:
+    def __init__(self, watchdog: Watchdog, allow_private_hosts: bool) -> None:
         def connected(connection: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
             # The user chose the proxy, so it may have a private address.
             is_any_allowed = allow_private_hosts or connection.proxy is not None
@@ -269,63 +228,13 @@ def _connected_to_public(connection: HTTPConnection, connect: Callable[[], socke
     raise AssertionError("there is a last address")
 
 
-class _Watchdog:
-    """Shuts a connection down that is too slow, whatever it is doing: a read timeout would allow a byte a minute."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self.barked = False
-        self._timeout_s = timeout_s
-        self._until = math.inf
-        self._received_bytes = 0
-        self._socket: socket.socket | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def watch(self, connected: socket.socket) -> socket.socket:
-        """Expect an answer on a socket, including the TLS handshake, within twice the timeout; return the socket."""
-        before, self._socket = self._socket, connected.dup()
-        if before is not None:
-            before.close()
-        self._until = time.monotonic() + 2 * self._timeout_s
-        return connected
-
-    def expect_body(self) -> None:
-        """Expect a body at the least speed from now on."""
-        self._received_bytes = 0
-        self._until = time.monotonic() + self._timeout_s
-
-    def received(self, count: int) -> None:
-        """Count received bytes of the body."""
-        self._received_bytes += count
-        if self._received_bytes >= LEAST_BYTES_PER_S * self._timeout_s:
-            self.expect_body()
-
-    def _run(self) -> None:
-        while not self._over.wait(min(max(self._until - time.monotonic(), 0), self._timeout_s)):
-            if time.monotonic() >= self._until and self._socket is not None:
-                self.barked = True
-                with suppress(OSError):  # The server has closed the connection.
-                    self._socket.shutdown(socket.SHUT_RDWR)
-                return
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        if self._socket is not None:
-            self._socket.close()
-
-
 @contextmanager
-def _explained(watchdog: _Watchdog) -> Iterator[None]:
+def _explained(watchdog: Watchdog) -> Iterator[None]:
     """Raise an `UnavailableError` instead of the errors of requests, urllib3, sockets and invalid URLs."""
     try:
         yield
     except (OSError, ValueError, urllib3_errors.HTTPError) as error:  # Errors of requests are OSErrors.
-        if watchdog.barked:
+        if watchdog.timed_out:
             raise UnavailableError(f"timed out: under {LEAST_BYTES_PER_S} bytes/s", transient=True) from error
         cause = _innermost(error)
         raise UnavailableError(_reason(cause), isinstance(cause, _TRANSIENT_ERRORS)) from error

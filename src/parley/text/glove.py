@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
+from parley.core.checksums import check_checksum
 from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
-from parley.dataset.downloads import check_checksum, download
+from parley.dataset.downloads import download
 
 logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20

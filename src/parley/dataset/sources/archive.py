@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from parley.core.checksums import check_checksum
 from parley.core.errors import ParleyError
 from parley.core.files import digest_of, is_web_url, written_aside
 from parley.dataset.archives import (
@@ -20,7 +21,8 @@ from parley.dataset.archives import (
     reason_not_to_open,
 )
 from parley.dataset.class_set import ImageClass, match_classes
-from parley.dataset.downloads import alone, check_checksum, download
+from parley.dataset.downloads import download
+from parley.dataset.partial_downloads import alone
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
 
 logger = logging.getLogger(__name__)
