@@ -3,9 +3,9 @@
 import pytest
 
 from parley.cli.main import main
-from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet
+from parley.text.wordnet import DEBIAN_DIRECTORY, installed_nouns
 
-pytestmark = pytest.mark.skipif(bool(check_wordnet(DEBIAN_DIRECTORY)), reason="Debian's wordnet-base is not installed")
+pytestmark = pytest.mark.skipif(not installed_nouns(DEBIAN_DIRECTORY), reason="Debian's wordnet-base is not installed")
 
 
 @pytest.fixture

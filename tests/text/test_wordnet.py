@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 from contextlib import contextmanager
@@ -10,14 +12,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.text import wordnet
-from parley.text.wordnet import (
-    DEBIAN_DIRECTORY,
-    check_wordnet,
-    downloaded_copy,
-    find_wordnet,
-    installed_nouns,
-    open_wordnet,
-)
+from parley.text.wordnet import DEBIAN_DIRECTORY, downloaded_copy, find_wordnet, installed_nouns, open_wordnet
 
 LION = "large gregarious predatory feline of Africa and India having a tawny coat with a shaggy mane in the male"
 SYNSETS = [
@@ -84,22 +79,22 @@ def test_an_offset_where_no_synset_starts_is_refused(small, wnid):
 
 def test_another_version_is_refused(tmp_path):
     write_wordnet(tmp_path, "3.1")
-    assert "is not WordNet 3.0" in check_wordnet(tmp_path)[0]
-    with pytest.raises(ParleyError, match=r"set it to auto"):
+    with pytest.raises(ParleyError, match=r"is not WordNet 3\.0.*set it to auto"):
         open_wordnet(tmp_path)
 
 
 def test_a_missing_directory_is_reported_with_instructions(tmp_path):
-    (finding,) = check_wordnet(tmp_path / "none")
-    assert str(tmp_path / "none") in finding
-    assert "set it to auto" in finding
+    with pytest.raises(ParleyError, match="set it to auto") as error:
+        open_wordnet(tmp_path / "none")
+    assert str(tmp_path / "none") in str(error.value)
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_nltks_folders_and_zip_are_found(tmp_path, monkeypatch, packed):
     monkeypatch.setenv("NLTK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert "NLTK_DATA" in check_wordnet("nltk")[0]
+    with pytest.raises(ParleyError, match="NLTK_DATA"):
+        open_wordnet("nltk")
     corpora = tmp_path / "data" / "corpora"
     wnids = write_wordnet(corpora / "wordnet")
     if packed:
@@ -108,7 +103,6 @@ def test_nltks_folders_and_zip_are_found(tmp_path, monkeypatch, packed):
                 archive.write(corpora / "wordnet" / name, f"wordnet/{name}")
                 (corpora / "wordnet" / name).unlink()
         (corpora / "wordnet").rmdir()
-    assert check_wordnet("nltk") == []
     assert open_wordnet("nltk").gloss(wnids[3]) == "male peafowl"
 
 
@@ -123,9 +117,14 @@ def away(tmp_path, monkeypatch):
 
 
 @contextmanager
-def served(folder):
-    """A web server of a folder; give its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
+def served(folder, requests=None):
+    """A web server of a folder, which adds the paths asked for to `requests`; give its address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_request(self, *_):
+            requests is None or requests.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -145,7 +144,6 @@ def test_an_archive_is_downloaded_once(away, name):
     with served(away / "site") as address:
         url = f"{address}/{name}"
         assert find_wordnet(url) is None
-        assert check_wordnet(url) == []
         with pytest.raises(ParleyError, match=r"fetch\.allow_private_hosts"):
             open_wordnet(url)
         assert open_wordnet(url, allow_private_hosts=True).gloss(wnids[3]) == "male peafowl"
@@ -153,6 +151,21 @@ def test_an_archive_is_downloaded_once(away, name):
     (folder,) = (away / "resources" / "wordnet").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["data.noun", "index.noun"]
     assert installed_nouns(url) is None
+
+
+OPEN = "import sys; from parley.text.wordnet import open_wordnet; print(len(open_wordnet(sys.argv[1], True).data))"
+
+
+def test_processes_that_need_an_archive_at_once_download_it_once(away):
+    write_wordnet(away / "site" / "dict")
+    shutil.make_archive(str(away / "site" / "wordnet"), "zip", away / "site", "dict")
+    requests = []
+    with served(away / "site", requests) as address:
+        command = [sys.executable, "-c", OPEN, f"{address}/wordnet.zip"]
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        printed = [process.communicate(timeout=60)[0] for process in processes]
+    assert printed == 3 * [f"{(away / 'site/dict/data.noun').stat().st_size}\n"]
+    assert requests == ["/wordnet.zip"]
 
 
 def test_an_archive_of_something_else_is_refused(away):
@@ -169,7 +182,6 @@ def test_an_archive_of_something_else_is_refused(away):
 
 def test_auto_prefers_an_installed_wordnet(away):
     assert find_wordnet("auto") is None
-    assert check_wordnet("auto") == []
     wnids = write_wordnet(downloaded_copy("auto"))
     assert open_wordnet("auto").gloss(wnids[3]) == "male peafowl"
     assert installed_nouns("auto") is None
@@ -179,7 +191,17 @@ def test_auto_prefers_an_installed_wordnet(away):
     assert installed_nouns("auto") == away / "debian/data.noun"
 
 
-installed = pytest.mark.skipif(bool(check_wordnet(DEBIAN_DIRECTORY)), reason="Debian's wordnet-base is not installed")
+def test_auto_skips_unusable_copies(away):
+    write_wordnet(away / "debian", "3.1")
+    write_wordnet(away / "data" / "corpora" / "wordnet")
+    (away / "data" / "corpora" / "wordnet" / "index.noun").unlink()
+    assert find_wordnet("auto") is None
+    wnids = write_wordnet(away / "nltk_data" / "corpora" / "wordnet")
+    assert open_wordnet("auto").gloss(wnids[3]) == "male peafowl"
+    assert installed_nouns("auto") == away / "nltk_data/corpora/wordnet/data.noun"
+
+
+installed = pytest.mark.skipif(not installed_nouns(DEBIAN_DIRECTORY), reason="Debian's wordnet-base is not installed")
 
 
 @installed

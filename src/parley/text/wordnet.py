@@ -17,6 +17,7 @@ from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import is_web_url, written_aside
 from parley.dataset.archives import DAMAGED, keep_plain, kind_of, open_archive
 from parley.dataset.downloads import download
+from parley.dataset.partial_downloads import alone
 
 AUTO, NLTK = "auto", "nltk"
 DEBIAN_DIRECTORY = "/usr/share/wordnet"
@@ -38,7 +39,9 @@ _VERSION = b"WordNet 3.0 Copyright"
 _HEADER_BYTES = 1740
 # Quoted examples follow the definition: "a feline; \"the cat sat\"". Quotes inside the definition are kept.
 _EXAMPLES = re.compile(r'[;:]\s*".*', re.DOTALL)
-_HOW_TO_GET_IT = f"correct `descriptions.wordnet`, or set it to {AUTO}, which downloads WordNet 3.0 if necessary"
+_HOW_TO_GET_IT = (
+    f"correct `descriptions.wordnet`, or set it to {AUTO}, which finds an installed WordNet 3.0 or downloads it"
+)
 
 
 class Sense(NamedTuple):
@@ -149,7 +152,7 @@ def open_wordnet(source: str | Path, allow_private_hosts: bool = False) -> WordN
     ----------
     source
         A folder with ``data.noun`` and ``index.noun``; ``nltk`` for the corpus ``wordnet`` in one of NLTK's usual
-        folders, unpacked or as a zip file; the URL of an archive; or ``auto``: the first that exists of Debian's folder
+        folders, unpacked or as a zip file; the URL of an archive; or ``auto``: the first usable one of Debian's folder
         `DEBIAN_DIRECTORY`, NLTK's corpus and a download of `PRINCETON_URL`.
     allow_private_hosts
         Whether the server of a URL may be at an address that is not public.
@@ -174,7 +177,7 @@ def find_wordnet(source: str | Path) -> Path | None:
     """
     if source == AUTO:
         copies = [Path(DEBIAN_DIRECTORY), *_nltk_copies(), _folder_of(PRINCETON_URL)]
-        return next((path for path in copies if _nouns(path).is_file()), None)
+        return next((path for path in copies if not _problems(path)), None)
     if source == NLTK:
         if copies := list(_nltk_copies()):
             return copies[0]
@@ -201,15 +204,6 @@ def installed_nouns(source: str | Path) -> Path | None:
     return _nouns(path) if path and path != downloaded_copy(source) and _nouns(path).is_file() else None
 
 
-def check_wordnet(source: str | Path) -> list[str]:
-    """Return error messages if a source is not WordNet 3.0, without reading whole files or downloading any."""
-    try:
-        path = find_wordnet(source)
-        return _problems(path) if path else []
-    except ParleyError as error:
-        return error.findings
-
-
 def _nltk_copies() -> Iterator[Path]:
     """Yield the existing copies of NLTK's corpus, in the order in which NLTK searches."""
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
@@ -231,8 +225,16 @@ def _folder_of(url: str) -> Path:
 
 
 def _download(url: str, allow_private_hosts: bool) -> Path:
-    """Download an archive, and write its two files of nouns to a folder, `DATA` last. Return the folder."""
+    """Download an archive unless another process does, and return the folder of its two files of nouns."""
     folder = _folder_of(url)
+    with alone(folder / "archive"):
+        if _problems(folder):
+            _unpack(url, folder, allow_private_hosts)
+    return folder
+
+
+def _unpack(url: str, folder: Path, allow_private_hosts: bool) -> None:
+    """Download an archive, and write its two files of nouns to a folder, `DATA` last."""
     packed, plain = folder / "archive", folder / "archive.tar"
     checksum = PRINCETON_CHECKSUM if url == PRINCETON_URL else None
     download([url], packed, checksum, most_bytes=_MOST_BYTES, allow_private_hosts=allow_private_hosts)
@@ -248,7 +250,6 @@ def _download(url: str, allow_private_hosts: bool) -> Path:
                 raise ParleyError(f"{url} contains {len(names)} files {wanted}; give an archive of WordNet 3.0.")
             with written_aside(folder / wanted) as aside:
                 aside.write_bytes(archive.read(names[0]))
-        return folder
     except DAMAGED as error:
         raise ParleyError(f"{url} gave no zip or tar ({error}); check the address.") from error
     finally:
