@@ -112,7 +112,7 @@ def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_pa
     shown._read(shown._jobs[1])
     # 60 s for 3 tenths are 200 s a job: 140 + 3 x 200 on two cores; of evaluations nothing is known.
     assert shown._summary() == "3% done in 0.0 s, more than 6 min left"
-    assert shown._progress_of(shown._stages["train_run"]) == " (train a/1, 300 of 1000 steps)"
+    assert shown._progress_of(shown._stages["train_run"]) == "train a/1, 300 of 1000 steps"
     with log.open("a") as stream:
         stream.write("2026-11-26 06:06:42,121 INFO p: test a/1: 900 of 1000 images, 5.0 a second, 2 min left\n")
     shown._read(shown._jobs[1])
@@ -121,14 +121,20 @@ def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_pa
     handler.close()
 
 
-def test_a_download_has_a_share(tmp_path):
+def test_download_then_unpacking_are_shown(tmp_path):
     log, handler = tmp_path / "list.log", made()
     begin(handler, list_archives=1)
     start(handler, 1, "list_archives", [log], created=time.time() - 60)
-    log.write_text("2026-11-26 06:06:42,121 INFO p: downloading a.zip: 25% of 4.0 GB, 10.0 MB a second, 5 min left\n")
-    handler.view._read(handler.view._jobs[1])
-    assert handler.view._percent() == 25
-    assert handler.view._progress_of(handler.view._stages["list_archives"]) == " (downloading a.zip, 25% of 4.0 GB)"
+    for line, shown in (
+        ("downloading a.tgz: 25% of 4.0 GB, 10.0 MB a second, 5 min left", "downloading a.tgz, 25% of 4.0 GB"),
+        ("unpacking a.tgz: 1.0 GB, 100.0 MB a second", "unpacking a.tgz, 1.0 GB"),
+        ("reading a.tgz: 300 files, 5.0 a second", "reading a.tgz, 300 files"),
+    ):
+        with log.open("a") as stream:
+            stream.write(f"2026-11-26 06:06:42,121 INFO p: {line}\n")
+        handler.view._read(handler.view._jobs[1])
+        assert handler.view._progress_of(handler.view._stages["list_archives"]) == shown
+        assert handler.view._percent() == 25
     handler.close()
 
 

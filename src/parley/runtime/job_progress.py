@@ -9,8 +9,8 @@ from pathlib import Path
 from parley.runtime.job_failures import LOG_LINE
 
 _PROGRESS = re.compile(
-    r"(?P<what>.+?): (?P<amount>(?P<done>\d+) of (?P<total>\d+) .+?|(?P<percent>\d+)% of .+?), [\d.]+.* a second"
-    r"(, (?P<left>.+?) left)?(, .*)?"
+    r"(?P<what>.+?): (?P<amount>(?P<done>\d+) of (?P<total>\d+) .+?|(?P<percent>\d+)% of .+?|[\d.]+ [^,]+), "
+    r"[\d.]+.* a second(, .*)?"
 )
 _RESUMED = re.compile(r".*\binterrupted\b.*(continues from there|it starts again)\.")
 """Messages of `parley.training.resume` that a training continues where it was interrupted, or why it does not."""
@@ -68,9 +68,8 @@ class Job:
         elif progress:
             self.work = self.work or progress["what"]
             self.several |= self.work != progress["what"]
-            if not self.several:
-                percent = progress["percent"]
-                done, total = (percent, 100) if percent else (progress["done"], progress["total"])
+            done, total = (progress["percent"], 100) if progress["percent"] else (progress["done"], progress["total"])
+            if done and not self.several:
                 self.share = int(done) / max(int(total), 1)
             self.progress = f"{progress['what']}, {progress['amount']}"
         elif _RESUMED.fullmatch(message):

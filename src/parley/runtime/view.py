@@ -184,9 +184,10 @@ class View:
                     self._live.update(self._drawn(), refresh=True)
                 elif self._jobs and time.time() - self._last_line >= SECONDS_BETWEEN_LINES:
                     running = [
-                        f"{stage.name} {stage.done}/{stage.total}{self._progress_of(stage)}"
+                        f"{stage.name} {stage.done}/{stage.total}" + (f" ({progress})" if progress else "")
                         for stage in self._stages.values()
                         if stage.running
+                        for progress in [self._progress_of(stage)]
                     ]
                     self._print(f"{self._summary()}; running: {', '.join(running)}")
 
@@ -218,8 +219,8 @@ class View:
         return f"{line}, {'more than' if None in left[:-1] else 'about'} {in_words(known)} left"
 
     def _progress_of(self, stage: Stage) -> str:
-        """Return the progress of one of the stage's running jobs, in parentheses; empty if none has logged any."""
-        return next((f" ({job.progress})" for job in stage.running.values() if job.progress), "")
+        """Return the progress of one of the stage's running jobs; empty if none has logged any."""
+        return next((job.progress for job in stage.running.values() if job.progress), "")
 
     def _line(self, stage: Stage) -> tuple[str, str, str]:
         """Return a stage's jobs done, the time taken so far, and its note."""
@@ -253,7 +254,7 @@ class View:
         for stage in stages:
             done, took, note = self._line(stage)
             bar = ProgressBar(stage.total, stage.share, BAR_WIDTH, complete_style="green", finished_style="green")
-            grid.add_row(literal(stage.name), bar, done, took, literal(note or self._progress_of(stage).strip(" ()")))
+            grid.add_row(literal(stage.name), bar, done, took, literal(note or self._progress_of(stage)))
         return grid
 
     def _print(self, text: str, style: str = "") -> None:
