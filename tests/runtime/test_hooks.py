@@ -45,7 +45,7 @@ def made_workflow(outputs=(), quiet=()):
 
 def test_the_installed_snakemake_is_the_one_that_is_patched():
     """After an upgrade: are the patches still needed, and are the patched attributes still there?"""
-    assert version("snakemake").startswith(snakemake_patches.TESTED_SNAKEMAKE)
+    assert snakemake_patches.is_tested_version()
     assert hasattr(Workflow, "_prepare_dag")
     assert hasattr(Workflow, "_build_dag")
     assert hasattr(DAG, "cleanup")
@@ -145,8 +145,7 @@ def test_start_warns_about_an_untested_version(tmp_path, monkeypatch, caplog, pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hooks.atexit, "register", lambda close: close())
     versions = {"snakemake": "9.27.1", "snakemake-storage-plugin-s3": "0.3.6"}
-    for module in (hooks, snakemake_patches):
-        monkeypatch.setattr(module, "version", (versions | {package: "99.1"}).__getitem__)
+    monkeypatch.setattr(snakemake_patches, "version", (versions | {package: "99.1"}).__getitem__)
     monkeypatch.setattr(hooks.logger, "propagate", True)
     workflow = made_workflow()
     workflow.storage_settings.default_storage_provider = "s3"

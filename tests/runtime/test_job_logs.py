@@ -125,7 +125,6 @@ def test_failed_jobs_are_listed_with_reason_and_log(log):
     ("why", "added"),
     [
         ("Run `uv run snakemake --cores 1 urls`.", ["To these commands, add `--configfile my.yaml 'one more.yaml'`."]),
-        ("Run `uv run snakemake --cores 1 results/a/config.yaml` with the experiment's config.", []),
         ("There is no disk.", []),
     ],
 )

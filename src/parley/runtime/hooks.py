@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.job_failures import FailedJob, FailureLog, config_lines, failure_lines, interruption_lines
 from parley.runtime.run_lock import acquire
 from parley.runtime.snakemake_patches import (
-    TESTED_SNAKEMAKE,
     Workflow,
+    is_tested_version,
     select_jobs_when_one_finishes,
     untested_versions,
 )
@@ -44,7 +43,7 @@ _interrupted = threading.Event()
 
 def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
     """Check the inputs in a dry run too, for which Snakemake does not call ``onstart``; `check` is that of `start`."""
-    if not version("snakemake").startswith(TESTED_SNAKEMAKE):
+    if not is_tested_version():
         return
     build = workflow._build_dag
 
@@ -103,7 +102,7 @@ def start(
     logger.addHandler(_failures)
     if any(plugin.summarises for plugin in _plugins(workflow)):
         os.environ[SHOWN] = identity_of(2)
-    if version("snakemake").startswith(TESTED_SNAKEMAKE):
+    if is_tested_version():
         select_jobs_when_one_finishes(workflow)
         _end_jobs_gently(workflow)
     for sentence in untested_versions(workflow):

@@ -113,9 +113,8 @@ class FailureLog(logging.Handler):
 
 
 def config_lines(sentences: Iterable[str], configfiles: Sequence[Path]) -> list[str]:
-    """Return a line with the run's `--configfile` if a sentence names a command, but not that it needs the config."""
-    commands = [sentence for sentence in sentences if "uv run snakemake" in sentence]
-    if not configfiles or all("with the experiment's config" in sentence for sentence in commands):
+    """Return a line with the run's `--configfile` if a sentence names a command."""
+    if not configfiles or not any("uv run snakemake" in sentence for sentence in sentences):
         return []
     return [f"To these commands, add `{shlex.join(['--configfile', *map(os.path.relpath, configfiles)])}`."]
 

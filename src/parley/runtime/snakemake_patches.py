@@ -19,6 +19,11 @@ TESTED_S3_PLUGIN = "0.3.6"
 _update_needrun_of_snakemake = DAG.update_needrun
 
 
+def is_tested_version() -> bool:
+    """Return whether the installed Snakemake is patched."""
+    return version("snakemake").startswith(TESTED_SNAKEMAKE)
+
+
 def name_groups(workflow: Workflow) -> None:
     """Let `--until`, `--omit-from`, `--forcerun` and targets select the rules of all groups by their common name.
 
@@ -28,7 +33,7 @@ def name_groups(workflow: Workflow) -> None:
 
     A name that is neither a rule nor a file gets a suggestion.
     """
-    if not version("snakemake").startswith(TESTED_SNAKEMAKE):
+    if not is_tested_version():
         return
     prepare = workflow._prepare_dag
 
@@ -77,7 +82,7 @@ def patch_update_needrun() -> None:
     Version 9.27 does not check any job downstream of one that runs, because it assumes that they run as well. Behind an
     ancient input, they do not: without this patch, an update of Parley would need two calls to rerun everything.
     """
-    if version("snakemake").startswith(TESTED_SNAKEMAKE):
+    if is_tested_version():
         DAG.update_needrun = _update_needrun
 
 
@@ -122,13 +127,12 @@ def shares_disk(workflow: Workflow) -> bool:
 
 def untested_versions(workflow: Workflow) -> Iterator[str]:
     """Yield a warning for each package whose version is not the tested one, and which is therefore not patched."""
-    found = version("snakemake")
-    if not found.startswith(TESTED_SNAKEMAKE):
+    if not is_tested_version():
         yield (
-            f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With hundreds of "
-            "waiting jobs, Snakemake may use half of a CPU core. After a change of code, a second call may be needed. "
-            "`--until`, `--omit-from`, `--forcerun` and targets "
-            "need the full name of a group's rule, such as extract_features_0000. Results are the same."
+            f"Snakemake {version('snakemake')} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With "
+            "hundreds of waiting jobs, Snakemake may use half of a CPU core. After a change of code, a second call may "
+            "be needed. `--until`, `--omit-from`, `--forcerun` and targets need the full name of a group's rule, such "
+            "as extract_features_0000. Results are the same."
         )
     if workflow.storage_settings.default_storage_provider != "s3":
         return
