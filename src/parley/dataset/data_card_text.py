@@ -148,25 +148,33 @@ def _rights(context: CardContext, contents: Contents) -> list[str]:
     return [_OF_OTHERS, *stated, *(["", _INSTEAD] if contents.is_from_web else [])]
 
 
+def source_places(source: SourceOptions) -> dict[str, list[str]]:
+    """Return the paths, addresses and datasets from which a source's images are, as plain text, by kind of place."""
+    return {
+        "table": [str(source.manifest)] if source.manifest is not None else [],
+        "dataset": [f"torchvision.datasets.{source.dataset}"] if source.dataset else [],
+        "location": list(source.locations),
+        "folder of local images": [str(source.root)]
+        if source.root is not None and not KINDS[source.kind].drawn
+        else [],
+    }
+
+
 def source_facts(source: SourceOptions, listing_sha256: str = "") -> list[tuple[str, str]]:
     """Return names and values, as plain text, that identify an image source.
 
     `listing_sha256` is the SHA-256 of the source's URL list or table; empty to leave it out.
     """
-    kind = KINDS[source.kind]
-    facts = [("kind", kind.label)]
-    if source.manifest is not None:
-        facts.append(("table", str(source.manifest)))
+    places = {name: [(name, place) for place in found] for name, found in source_places(source).items()}
+    facts = [("kind", KINDS[source.kind].label), *places["table"], *places["dataset"]]
     if source.dataset:
-        facts.append(("dataset", f"torchvision.datasets.{source.dataset}"))
         facts += [("arguments", str(dict(one))) for one in source.arguments if one]
-    facts += [("location", location) for location in source.locations]
+    facts += places["location"]
     if source.locations:
         facts.append(("required checksum", source.checksum or "none"))
     if listing_sha256:
         facts.append(("its SHA-256", listing_sha256))
-    if source.root is not None and not kind.drawn:
-        facts.append(("folder of local images", str(source.root)))
+    facts += places["folder of local images"]
     if source.filter_url:
         facts.append(("only addresses that contain", source.filter_url))
     if source.class_size is not None:

@@ -120,7 +120,10 @@ def data_section(folder, source, host="local"):
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ({"kind": "archive", "archive": {"url": ADDRESS}}, f"come from an archive of images: {ADDRESS}. {NO_TERMS}"),
+        (
+            {"kind": "archive", "archive": {"locations": [ADDRESS]}},
+            f"come from an archive of images: {ADDRESS}. {NO_TERMS}",
+        ),
         (
             {"kind": "tars", "terms": "research <only>", "tars": {"url": ["http://a.example/{wnid}.tar", "b/{wnid}"]}},
             "come from tars of images: http://a.example/{wnid}.tar, b/{wnid}. "

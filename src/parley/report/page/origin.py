@@ -3,6 +3,7 @@
 import datetime
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from urllib.parse import quote
 from parley.config.options import source_options
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
-from parley.dataset.data_card_text import source_facts
+from parley.dataset.data_card_text import source_places
 from parley.dataset.sources import KINDS
 from parley.provenance.job import CODE, git_state, machine, output_of
 
@@ -154,10 +155,8 @@ def image_source(source: Mapping[str, Any]) -> dict[str, Any]:
     draws the images. `terms`: terms of use, as stated in the config; may be empty.
     """
     options = source_options(source)
-    facts = source_facts(options)
-    places = [value for name, value in facts if name in ("table", "dataset", "location", "folder of local images")]
-    drawn = KINDS[options.kind].drawn
-    return {"kind": dict(facts)["kind"], "places": places, "drawn": drawn, "terms": options.terms}
+    kind, places = KINDS[options.kind], list(chain.from_iterable(source_places(options).values()))
+    return {"kind": kind.label, "places": places, "drawn": kind.drawn, "terms": options.terms}
 
 
 FILES = (
