@@ -219,10 +219,9 @@ def test_the_schemas_game_and_training_are_those_of_the_library():
 
 
 def test_the_schemas_fetch_and_features_are_those_of_the_library():
-    from parley.config.options import fetch_options, network_options
+    from parley.config.options import NETWORK_KEYS, fetch_options, network_options
     from parley.dataset.fetch.options import FetchOptions
     from parley.features.options import FeatureOptions
-    from parley.status.reasons import NETWORK_KEYS
     from parley.text.embed_words import VectorOptions
 
     config = resolve(WORLD, SCHEMA)

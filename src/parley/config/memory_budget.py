@@ -11,6 +11,7 @@ from pathlib import Path
 
 from parley.config.schema import Config, run_settings
 from parley.core.errors import ParleyError
+from parley.core.formats import file_size
 from parley.core.free_memory import free_memory
 from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
 
@@ -44,8 +45,8 @@ def _require(needed: int, images: int, part: str, what: str) -> None:
     if free is not None and needed > free:
         advised = _advised(free * images / needed)
         raise ParleyError(
-            f"The dialogues about the {images:,} images of the split {part}, {what}, need {_size(needed)} of memory, "
-            f"but {_size(free)} is free; set evaluation.recorded_images to {advised:,} or fewer."
+            f"The dialogues about the {images:,} images of the split {part}, {what}, need {file_size(needed)} of "
+            f"memory, but {file_size(free)} is free; set evaluation.recorded_images to {advised:,} or fewer."
         )
 
 
@@ -54,8 +55,8 @@ def require_memory_for_classifier(images: int, classes: int) -> None:
     free, needed = free_memory(), 2 * COPIES * scores_bytes(images, 1, classes)
     if free is not None and needed > free:
         raise ParleyError(
-            f"A linear classifier of {classes:,} classes on {images:,} images needs {_size(needed)} of memory, but "
-            f"{_size(free)} is free; use a machine with more memory, or skip the classifier: run "
+            f"A linear classifier of {classes:,} classes on {images:,} images needs {file_size(needed)} of memory, but "
+            f"{file_size(free)} is free; use a machine with more memory, or skip the classifier: run "
             "`uv run snakemake --cores all summary language comparisons interventions agreement`."
         )
 
@@ -85,8 +86,8 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
         return []
     return [
         f"The dialogues of {len(config['runs'])} runs with {len(config['seeds'])} seeds (up to {images:,} images per "
-        f"split) have a score for each candidate at each exchange and need up to {_size(needed)} in {folder}, but "
-        f"{_size(free)} is free; set evaluation.recorded_images to {_advised(free / each):,} or fewer."
+        f"split) have a score for each candidate at each exchange and need up to {file_size(needed)} in {folder}, but "
+        f"{file_size(free)} is free; set evaluation.recorded_images to {_advised(free / each):,} or fewer."
     ]
 
 
@@ -130,7 +131,3 @@ def _advised(most: float) -> int:
     """Return the number of images to recommend if at most `most` fit: half of `most`, cut to two significant digits."""
     half = max(1, int(most / 2))
     return int(str(half)[:2].ljust(len(str(half)), "0"))
-
-
-def _size(size: float) -> str:
-    return f"{size / 1e12:.1f} TB" if size >= 1e12 else f"{size / 1e9:.1f} GB"

@@ -10,6 +10,8 @@ from parley.dataset.sources import SourceOptions
 from parley.features.options import FeatureOptions, feature_options
 
 Section = Mapping[str, Any]
+NETWORK_KEYS = ("backbone", "weights", "seed", "preprocessing", "custom", "layers", "map_dtype", "autocast")
+"""Keys of the section `features` that determine the features."""
 
 
 def source_options(source: Section, world: str | None = None, fetch: Section | None = None) -> SourceOptions:
@@ -49,19 +51,12 @@ def source_options(source: Section, world: str | None = None, fetch: Section | N
 
 
 def network_options(features: Section) -> FeatureOptions:
-    """Convert the section `features` to the options of the network and its preprocessing."""
-    preprocessing = features["preprocessing"]
-    if preprocessing == "custom":
-        preprocessing = {key: value for key, value in features["custom"].items() if value is not None}
-    return feature_options(
-        features["backbone"],
-        features["weights"],
-        features["seed"],
-        preprocessing,
-        features["layers"],
-        features["map_dtype"],
-        features["autocast"],
-    )
+    """Convert the section `features`, of which `NETWORK_KEYS` are read, to options."""
+    values = {key: features[key] for key in NETWORK_KEYS}
+    custom = values.pop("custom")
+    if values["preprocessing"] == "custom":
+        values["preprocessing"] = {key: value for key, value in custom.items() if value is not None}
+    return feature_options(**values)
 
 
 def fetch_options(fetch: Section) -> FetchOptions:

@@ -24,6 +24,8 @@ DOMAIN_OF_PART = {
     "ood": OUT_OF_DOMAIN,
     "transfer": TRANSFER,
 }
+FEATURES = "resources/features"
+"""Folder of all features."""
 FEWEST_CLASSES_PER_JOB = 15
 """Default minimum number of classes per job, so that a job runs much longer than its startup takes (scale.md)."""
 MOST_JOBS_OF_A_STAGE = 20
@@ -145,7 +147,7 @@ class Paths:
         if suffix == "hash":
             return f"resources/hashes/{self.pool}", "tsv"
         if suffix == "hdf5":
-            return f"resources/features/{self.features}/{self.pool}", suffix
+            return f"{FEATURES}/{self.features}/{self.pool}", suffix
         return f"resources/images/{self.pool}", suffix
 
 

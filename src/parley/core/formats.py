@@ -74,8 +74,12 @@ def count(value: int | None) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Format a count with its noun, as in ``1 seed``, ``5 seeds`` and ``3 classes``."""
-    plural = noun + ("es" if noun.endswith(("s", "ch")) else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun."""
+    return noun + ("es" if noun.endswith(("s", "ch")) else "s")
 
 
 def file_size(size_bytes: float) -> str:

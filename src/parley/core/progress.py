@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 from tqdm import tqdm
 
-from parley.core.formats import counted, file_size
+from parley.core.formats import file_size, plural
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
@@ -101,8 +101,7 @@ class Progress:
             line = f"{self.what}: {share}, {file_size(rate)} a second"
         else:
             of_total = f" of {self.total}" if self.total is not None else ""
-            units = counted(0, self.unit).removeprefix("0 ")
-            line = f"{self.what}: {self.done}{of_total} {units}, {rate:.1f} a second"
+            line = f"{self.what}: {self.done}{of_total} {plural(self.unit)}, {rate:.1f} a second"
         if self.total is not None and rate > 0:
             line += f", {in_words(max(self.total - self.done, 0) / rate)} left"
         return f"{line}, {self._note}" if self._note else line

@@ -117,21 +117,22 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
 def files_referred_to(path: Path) -> set[Path]:
     """Return the files that the virtual datasets of a feature file refer to."""
     with opened(path, "HDF5 file of features") as file:
-        virtual = [one for one in file.values() if isinstance(one, h5py.Dataset) and one.is_virtual]
-        return {path.parent / source.file_name for dataset in virtual for source in dataset.virtual_sources()}
+        datasets = [one for one in file.values() if isinstance(one, h5py.Dataset)]
+        return {source for dataset in datasets for source in _sources(dataset, path)}
+
+
+def _sources(dataset: h5py.Dataset, path: Path) -> set[Path]:
+    """Return the files that a dataset of a feature file refers to; the set is empty unless the dataset is virtual."""
+    return {path.parent / source.file_name for source in dataset.virtual_sources()} if dataset.is_virtual else set()
 
 
 def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
     """Raise an error if a virtual dataset refers to missing files, because HDF5 would return NaN for their rows."""
-    if dataset.is_virtual:
-        sources = {path.parent / source.file_name for source in dataset.virtual_sources()}
-        lost = sorted(str(source) for source in sources if not source.is_file())
-        if lost:
-            raise ParleyError(
-                f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
-                "run `uv run snakemake --cores 1 features`, and set features.gather to copy if these files "
-                "cannot be kept."
-            )
+    if lost := sorted(str(source) for source in _sources(dataset, path) if not source.is_file()):
+        raise ParleyError(
+            f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
+            "run `uv run snakemake --cores 1 features`, and set features.gather to copy if these files cannot be kept."
+        )
 
 
 def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from snakemake.settings.types import (
     WorkflowSettings,
 )
 
+from parley.config.paths import FEATURES
 from parley.core.errors import ParleyError
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record
@@ -35,8 +36,6 @@ from parley.runtime.job_failures import last_error
 from parley.runtime.run_lock import active_records
 from parley.status.jobs import Change, Job, Plan, closure
 from parley.status.reasons import CODE, changed_network, changed_params
-
-_FEATURES = "resources/features/"
 
 
 class DryRun:
@@ -175,7 +174,7 @@ class DryRun:
             before, now = set(records[0].input or ()), set(map(str, job.input))
             changes += _changed_features(before - now, job.rule.workflow.globals["CONFIG"]["features"])
             # Other settings of the network have another folder of features.
-            told = _FEATURES if changes else ()
+            told = f"{FEATURES}/" if changes else ()
             found["inputs_added"] = tuple(sorted(path for path in now - before if not path.startswith(told)))
             found["inputs_gone"] = tuple(sorted(path for path in before - now if not path.startswith(told)))
         if reason.params_changed and records:
@@ -195,7 +194,7 @@ def _changed_features(gone: Iterable[str], present: Mapping[str, Any]) -> list[C
 
     The list is empty if the files are not features, or no record says with which settings they were made.
     """
-    folders = {Path(path).parent for path in gone if path.startswith(_FEATURES)}
+    folders = {Path(path).parent for path in gone if path.startswith(f"{FEATURES}/")}
     for path in (path for folder in folders for path in folder.glob(f"{RECORDS}/extract_features*.json")):
         with contextlib.suppress(ParleyError):  # A damaged record is as good as none: the paths are shown instead.
             return changed_network(read_record(path).config["features"], present)

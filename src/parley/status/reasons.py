@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from parley.config.options import NETWORK_KEYS
 from parley.status.jobs import ABSENT, Change, Job
 
 CODE = "code"
@@ -43,9 +44,6 @@ WORDS = {
     "words": "words",
 }
 """Param of a rule → its config key or a description. Params that are not listed keep their names."""
-
-NETWORK_KEYS = ("backbone", "weights", "seed", "preprocessing", "custom", "layers", "map_dtype", "autocast")
-"""Keys of the config's section `features` that determine the features."""
 
 
 def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple[list[Change], str | None]:
