@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 KEY_DIGITS = 32
+_UNFIT = re.compile("[\t\r\n\0\ud800-\udfff]")
+"""Characters that a table cannot hold. Python decodes bytes of a file name that are not UTF-8 as lone surrogates."""
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
 LONGEST_BYTES = 1 << 16
 """Maximum length of an address in bytes. Longer lines cannot be addresses, and are not kept in memory."""
@@ -29,6 +31,11 @@ def image_key(url: str) -> str:
 def is_key(text: str) -> bool:
     """Return whether a text has the form of an image key, and is therefore safe as a file name."""
     return _KEY.fullmatch(text) is not None
+
+
+def storable(address: str) -> str:
+    """Return an address as a table holds it: what does not fit becomes NULs, for which `ListingBuilder` rejects it."""
+    return _UNFIT.sub("\0", address)
 
 
 def draw(seed: int, purpose: str, key: str) -> int:
@@ -118,11 +125,7 @@ class ListingBuilder:
         urls = self.listing.urls[name]
         if len(urls) >= self._most:
             return None
-        try:
-            size_bytes = len(url) if url.isascii() else len(url.encode("utf-8"))
-        except UnicodeEncodeError:  # Python decodes bytes of a file name that are not UTF-8 as lone surrogates.
-            return ParseIssue.BAD_ADDRESS
-        if size_bytes > LONGEST_BYTES or any(mark in url for mark in "\t\r\n\0"):
+        if _UNFIT.search(url) or len(url.encode()) > LONGEST_BYTES:
             return ParseIssue.BAD_ADDRESS
         if url in self._owners:
             return ParseIssue.DUPLICATE_URL if self._owners[url] == name else ParseIssue.TWO_CLASSES

@@ -14,8 +14,8 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 
+from parley.core.checksums import other_digest
 from parley.core.errors import ParleyError
-from parley.core.files import sha256_of
 from parley.dataset.downloads import download as download_file
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
@@ -178,8 +178,7 @@ def _downloaded(url: str, path: Path, allow_private_hosts: bool) -> Path:
 
 def _as_published(path: Path) -> Path:
     """Check the hash of a weights file against its name, and return its path."""
-    digest = sha256_of(path)
-    if not digest.startswith(_hash_in(path)):
+    if digest := other_digest(path, ("sha256", _hash_in(path))):
         raise ParleyError(
             f"features.weights: {path} is not the file that torchvision published (its SHA-256 begins "
             f"{digest[:8]}); remove it, so that it is downloaded again."

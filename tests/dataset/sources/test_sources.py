@@ -4,6 +4,7 @@ import os
 import shutil
 import tarfile
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -271,7 +272,7 @@ class TestTarsByAddress:
         assert len(list(tars.entries([LION]))) == 2
         with pytest.raises(ParleyError) as error:
             list(source("http://page/x/{wnid}.tar").entries([LION]))
-        assert "Class 'lion': http://page/x/n02129165.tar gave no zip or tar" in str(error.value)
+        assert "Class 'lion': http://page/x/n02129165.tar gave no tar" in str(error.value)
         assert "it seems to be a web page); check the address, and whether it needs a login." in str(error.value)
         assert not list(tmp_path.glob("store/*/*.download"))
 
@@ -279,10 +280,48 @@ class TestTarsByAddress:
         path = tmp_path / "web/n02129165.tar"
         whole = path.read_bytes()
         path.write_bytes(whole[:1100])
-        with pytest.raises(ParleyError, match=r"Class 'lion': http://a/.* gave no zip or tar \(damaged"):
+        with pytest.raises(ParleyError, match=r"Class 'lion': http://a/.* gave no tar \(damaged"):
             list(source("http://a/{wnid}.tar", keep=True).entries([LION]))
         path.write_bytes(whole)
         assert len(list(source("http://a/{wnid}.tar").entries([LION]))) == 2
+
+    def test_a_zip_instead_of_a_tar_is_left_for_the_next_mirror(self, source, tmp_path):
+        write_files(tmp_path, "web/zip/n02129165.tar")
+        with zipfile.ZipFile(tmp_path / "web/n02129165.zip", "w") as archive:
+            archive.writestr("a.png", b"x")
+        for _ in range(2):
+            with pytest.raises(ParleyError, match=r"http://a/n02129165.zip gave no tar \(it is a zip file\); "):
+                list(source("http://a/{wnid}.zip").entries([LION]))
+        assert not list(tmp_path.glob("store/*/*"))
+        assert len(list(source("http://a/{wnid}.zip", "http://a/{wnid}.tar").entries([LION]))) == 2
+
+    def test_a_full_disk_while_the_names_are_written_costs_no_download(self, source, tmp_path, small_disk):
+        write_tar(tmp_path / "web/n02129165.tar", *(f"{'long' * 20}_{number}.png" for number in range(5000)))
+        size = (tmp_path / "web/n02129165.tar").stat().st_size
+        small_disk.mount(tmp_path / "store", size + (256 << 10))
+        tars = source("http://a/{wnid}.tar", keep=True)
+        with pytest.raises(ParleyError, match=r"'lion': .*.tar.tsv cannot be written \(No space left on device\)"):
+            list(tars.entries([LION]))
+        small_disk.make_room(tmp_path / "store")
+        assert len(list(tars.entries([LION]))) == 5000
+        assert len(source.asked) == 1
+
+    def test_a_stored_tar_that_was_damaged_is_removed_and_downloaded_again(self, source, tmp_path):
+        tars = source("http://a/{wnid}.tar", keep=True)
+        path = tars.provide([LION]) / "n02129165.tar"
+        tars.provider([LION])(path.name)
+        os.truncate(path, 1100)
+        with pytest.raises(ParleyError, match=r"n02129165.tar was damaged \(.*\), and is removed; run again"):
+            list(tars.entries([LION]))
+        assert len(list(tars.entries([LION]))) == 2
+
+    def test_names_that_do_not_fit_a_table_are_counted(self, source, tmp_path):
+        write_tar(tmp_path / "web/n02129165.tar", "a.png", "tab\there.png", "line\nbreak.png", os.fsdecode(b"\xff.png"))
+        tars = source("http://a/{wnid}.tar")
+        tars.write_listing([LION], tmp_path / "list.tsv")
+        listing = tars.listing([LION], tmp_path / "list.tsv")
+        assert listing.urls == {"lion": ["n02129165.tar!a.png"]}
+        assert listing.issues == {ParseIssue.BAD_ADDRESS: 3}
 
     def test_all_classes_without_a_tar_are_reported_and_the_others_kept(self, source, tmp_path):
         tars = source("http://a/{class}.tar", keep=True)

@@ -74,8 +74,7 @@ class ImageArchive(EntrySource):
         """Yield the class and address of each image, sorted; log how many members cannot be read, and why."""
         path = self._path()
         if path == self._local:
-            check_checksum(path, self.options.checksum)
-            _check_size(path, self.options.size_bytes)
+            _check_local(path, self.options)
         patterns = [_pattern(template) for template in self.options.members]
         found: dict[tuple[str, ...], list[str]] = {}
         skipped, elsewhere = Counter[str](), ""
@@ -114,7 +113,7 @@ class ImageArchive(EntrySource):
             body = archive.read(member)
         except DAMAGED as error:
             raise ParleyError(f"{member} cannot be read from {path} ({error}); get the archive again.") from error
-        copy = store_of(self.options.store, self._identity) / "files" / member.replace("/", "_")
+        copy = self.store() / "files" / digest_of(member) / PurePosixPath(member).name
         copy.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(copy) as aside:
             aside.write_bytes(body)
@@ -148,7 +147,9 @@ def store_of(store: Path, identity: str) -> Path:
     return store / digest_of(identity)
 
 
-def stored(locations: Sequence[str], folder: Path, stem: str, options: SourceOptions) -> Path:
+def stored(
+    locations: Sequence[str], folder: Path, stem: str, options: SourceOptions, kinds: Sequence[str] = (TAR, ZIP)
+) -> Path:
     """Return the path of a zip or uncompressed tar in a folder; if it is missing, download it, and decompress a tar.
 
     Parameters
@@ -159,22 +160,23 @@ def stored(locations: Sequence[str], folder: Path, stem: str, options: SourceOpt
         Folder of the file, and its name without suffix.
     options
         Settings of the source, with the checksum and size of the file as downloaded.
+    kinds
+        Kinds of archive that are accepted, `TAR` first.
     """
-    paths = [folder / f"{stem}{TAR}", folder / f"{stem}{ZIP}"]
+    paths = [folder / f"{stem}{kind}" for kind in kinds]
     if not any(path.is_file() for path in paths):
         with alone(folder / stem):
             if any(path.is_file() for path in paths):  # Another process has just made it.
                 pass
             elif not is_web_url(locations[0]) and (local := Path(locations[0])).is_file():
-                check_checksum(local, options.checksum)
-                _check_size(local, options.size_bytes)
+                _check_local(local, options)
                 keep_plain(local, paths[0])
             else:
-                _store_downloaded(list(locations), folder / f"{stem}.download", options)
+                _store_downloaded(list(locations), folder / f"{stem}.download", options, kinds)
     return next(path for path in paths if path.is_file())
 
 
-def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions) -> None:
+def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions, kinds: Sequence[str]) -> None:
     """Download and store a file from the first location that gives an archive, and not a page that asks for a login.
 
     `packed` is the path of the file as downloaded. If it is there, an earlier process was ended, or had a full disk,
@@ -193,13 +195,14 @@ def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions
                     allow_private_hosts=options.allow_private_hosts,
                     timeout_s=options.read_timeout_s,
                 )
-            reason = _store(packed)
+            reason = _store(packed, kinds)
         except ParleyError as error:
             raise ParleyError([*refused, *error.findings]) from error
         if not reason:
             return
         packed.unlink()
-        refused.append(f"{location} gave no zip or tar ({reason}); check the address, and whether it needs a login.")
+        wanted = " or ".join(kind[1:] for kind in reversed(kinds))
+        refused.append(f"{location} gave no {wanted} ({reason}); check the address, and whether it needs a login.")
         logger.warning(refused[-1])
         # Those before it may not have been tried: a location from which bytes are kept comes first.
         tried = locations.index(location) if location in locations else len(locations)
@@ -207,9 +210,11 @@ def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions
     raise ParleyError(refused)
 
 
-def _store(packed: Path) -> str:
+def _store(packed: Path, kinds: Sequence[str]) -> str:
     """Give a downloaded zip or tar its name, or make a plain tar of a compressed one; return why it is none of them."""
     if kind := kind_of(packed):
+        if kind not in kinds:
+            return f"it is a {kind[1:]} file"
         if not (reason := reason_not_to_open(packed)):
             packed.replace(packed.with_suffix(kind))
         return reason
@@ -263,9 +268,12 @@ def _members(path: Path) -> Iterator[tuple[str, str]]:
         ) from error
 
 
-def _check_size(path: Path, size_bytes: int | None) -> None:
-    if size_bytes is not None and (found := path.stat().st_size) != size_bytes:
+def _check_local(path: Path, options: SourceOptions) -> None:
+    """Raise `ParleyError` if an archive that was not downloaded has another size or checksum than the config says."""
+    expected, found = options.size_bytes, path.stat().st_size
+    if expected not in (None, found):
         raise ParleyError(
-            f"{path} has {found:,} bytes, not {size_bytes:,}; correct source.archive.size, or remove the file to have "
+            f"{path} has {found:,} bytes, not {expected:,}; correct source.archive.size, or remove the file to have "
             "it downloaded again."
         )
+    check_checksum(path, options.checksum)

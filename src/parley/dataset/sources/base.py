@@ -1,7 +1,6 @@
 """Base class of image sources, and their settings."""
 
 import hashlib
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing, ListingBuilder, ParseIssue
+from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, storable
 
-logger = logging.getLogger(__name__)
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
@@ -219,14 +217,9 @@ class EntrySource(Source):
         return listing
 
     def write_listing(self, classes: Sequence[ImageClass], destination: Path) -> None:
-        """Write `entries` to a table that `listing` reads; log how many have names that no table can hold."""
-        entries = list(self.entries(classes))
-        fitting = [entry for entry in entries if fits_table("".join(entry))]
-        if len(fitting) < len(entries):
-            logger.warning(
-                "%d images with a line break or invalid text in their names are skipped.", len(entries) - len(fitting)
-            )
-        write_table(destination, _LISTING_COLUMNS, fitting)
+        """Write `entries` to a table that `listing` reads."""
+        entries = self.entries(classes)
+        write_table(destination, _LISTING_COLUMNS, ((label, storable(address)) for label, address in entries))
 
     def _issue_of(self, address: str) -> ParseIssue | None:
         if not self.over_network:
@@ -236,15 +229,6 @@ class EntrySource(Source):
         if not is_web_url(address) and (self.options.root is None or "://" in address):
             return ParseIssue.NOT_HTTP
         return None
-
-
-def fits_table(text: str) -> bool:
-    """Return whether a text can be a cell of a table in UTF-8."""
-    try:
-        text.encode()  # Bytes of a name that are not UTF-8 are decoded as lone surrogates, which cannot be encoded.
-    except UnicodeEncodeError:
-        return False
-    return not any(mark in text for mark in "\t\r\n\0")
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:

@@ -14,10 +14,11 @@ from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
-from parley.dataset.archives import nested_tars
+from parley.dataset.archives import TAR, nested_tars
 from parley.dataset.class_set import ImageClass
+from parley.dataset.listing import storable
 from parley.dataset.sources.archive import store_of, stored, template_problems
-from parley.dataset.sources.base import EntrySource, SourceOptions, fits_table, is_image
+from parley.dataset.sources.base import EntrySource, SourceOptions, is_image
 
 MOST_SUGGESTIONS = 10
 """Maximum number of classes without a folder or tar for which a similar one is suggested."""
@@ -180,14 +181,21 @@ class Tars(_OnePerClass):
             names = self._store / f"{self._stored_name(image_class)}.tsv"
             try:
                 if not names.is_file():
-                    images = self._images(self._download(image_class))
-                    write_table(names, ["address"], ([image] for image in images if fits_table(image)))
+                    write_table(names, ["address"], ([storable(image)] for image in self._downloaded(image_class)))
             except ParleyError as error:
                 findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
-                (self._store / self._stored_name(image_class)).unlink(missing_ok=True)  # Damaged, if it is there.
             else:
                 yield from ((image_class.name, address) for (address,) in stream_table(names, ["address"]))
         findings.raise_if_any()
+
+    def _downloaded(self, image_class: ImageClass) -> list[str]:
+        """Return the addresses of the images in a class's tar, which is downloaded unless there is a copy."""
+        tar = self._download(image_class)
+        try:
+            return list(self._images(tar))
+        except ParleyError as error:
+            tar.unlink()
+            raise ParleyError(f"{tar} was damaged ({error.__cause__}), and is removed; run again to get it.") from error
 
     def _images(self, path: Path) -> Iterator[str]:
         try:
@@ -227,7 +235,8 @@ class Tars(_OnePerClass):
             for one in self.options.locations
             if image_class.wnid or "{wnid}" not in one
         ]
-        return stored(locations, self._store, self._stored_name(image_class).removesuffix(self.suffix), self.options)
+        stem = self._stored_name(image_class).removesuffix(self.suffix)
+        return stored(locations, self._store, stem, self.options, kinds=[TAR])
 
 
 def _is_folder(one: os.DirEntry[str]) -> bool:
