@@ -8,6 +8,7 @@ import shutil
 import struct
 import tarfile
 import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -17,8 +18,10 @@ from torchvision import datasets
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
+from parley.dataset.partial_downloads import alone
 from parley.dataset.sources import SourceOptions, open_source
-from parley.dataset.torchvision_images import UNFINISHED, check_dataset, pack_classes
+from parley.dataset.torchvision_download import UNFINISHED, check_dataset
+from parley.dataset.torchvision_images import pack_classes
 
 BREEDS = ("Abyssinian", "american_bulldog", "Egyptian_Mau")
 
@@ -229,6 +232,8 @@ def test_a_file_that_is_no_image_is_left_to_the_stage_that_judges_images(tmp_pat
     ("given", "sentence"),
     [
         (("OxfordIITPet",), "has no dataset 'OxfordIITPet'; did you mean OxfordIIITPet?"),
+        (("VisionDataset",), "has no dataset 'VisionDataset'; "),
+        (("wrap_dataset_for_transforms_v2",), "has no dataset 'wrap_dataset_for_transforms_v2'; "),
         (("Qqqq",), "https://docs.pytorch.org/vision/stable/datasets.html lists them."),
         (("OxfordIIITPet", {"spilt": "test"}), "OxfordIIITPet says: got an unexpected keyword argument 'spilt'"),
         (("OxfordIIITPet", {"split": "val"}), "Unknown value 'val' for argument split. Valid values are {'trainval'"),
@@ -326,6 +331,23 @@ def test_a_download_that_was_interrupted_while_unpacking_is_unpacked_anew(tmp_pa
     assert [len(body) > 50 for body in found["Abyssinian"].values()] == [True] * 3
     # The archive that was complete is kept, the other downloaded again.
     assert set(archives) == {"/served-annotations.tar.gz"}
+
+
+def test_what_another_experiment_is_downloading_is_awaited(tmp_path, archives, caplog):
+    caplog.set_level("INFO", "parley")
+    data, found = tmp_path / "data", []
+    given = options(data, "OxfordIIITPet")
+    second = threading.Thread(target=lambda: found.append(packed(tmp_path, given, named("Abyssinian"))))
+    with alone(data / UNFINISHED):
+        second.start()
+        until = time.monotonic() + 30
+        while not caplog.records and time.monotonic() < until:
+            time.sleep(0.01)
+        assert "is being written by another process" in caplog.text
+        shutil.copytree(tmp_path / "made", data / "oxford-iiit-pet")
+    second.join(30)
+    assert len(found[0]["Abyssinian"]) == 3
+    assert archives == []
 
 
 def test_a_wrong_checksum_and_a_dead_server_end_in_a_sentence(tmp_path, archives):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.core.progress import Progress
+from parley.core.progress import BYTE, Progress
 from parley.core.tar_headers import CHUNK_BYTES, files_along, is_file, members_of
 
 DAMAGED = (
@@ -208,7 +208,7 @@ def keep_plain(source: Path, destination: Path) -> None:
             _decompressed(source) as raw,
             written_aside(destination) as aside,
             aside.open("wb") as target,
-            Progress(f"unpacking {source.name}", None, "byte") as progress,
+            Progress(f"unpacking {source.name}", None, BYTE) as progress,
         ):
             for member, chunks in files_along(raw, most_bytes):
                 header = tarfile.TarInfo(member.name)

@@ -1,37 +1,24 @@
-"""Datasets of torchvision: download them, match their classes to the class set, and pack each class into a tar."""
+"""Match the classes of a dataset of torchvision to the class set, and pack each class into a tar."""
 
-import contextlib
-import inspect
 import io
-import logging
 import operator
-import shutil
-import socket
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from torchvision import __version__, datasets
 from torchvision.datasets import VisionDataset
 
-from parley.core.errors import ParleyError, did_you_mean
+from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.progress import Progress, tracked
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.sources.base import SourceOptions, is_image
 from parley.dataset.tars import write_tar
+from parley.dataset.torchvision_download import dataset_class, open_dataset, replaced
 
-logger = logging.getLogger(__name__)
-LONGEST_SILENCE_S = 60.0
-"""Maximum time without a byte from a server; torchvision sets none."""
-UNFINISHED = ".unfinished"
-"""Folder in the root in which a dataset is downloaded and unpacked, so that an interrupted one is never read."""
-_OURS = frozenset({"root", "download", "transform", "target_transform", "transforms", "loader"})
-_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2")
 _FILE = "parley_file"
 
 
@@ -44,29 +31,6 @@ class _Item(NamedTuple):
     """Name of the image in the tar: it identifies the image, whatever else is in the dataset."""
     file: Path | None
     """The image's own file; None if the dataset has none, as when all images are in one array."""
-
-
-def check_dataset(options: SourceOptions) -> list[str]:
-    """Return a sentence for each problem with the name of a dataset and its arguments. Nothing is downloaded."""
-    try:
-        kind = _dataset_class(options.dataset)
-    except ParleyError as error:
-        return error.findings
-    found = []
-    for arguments in options.arguments:
-        if ours := sorted(_OURS & arguments.keys()):
-            found.append(f"source.torchvision.arguments: remove {', '.join(ours)}, which Parley sets itself.")
-            continue
-        # A dataset checks its arguments before it looks for its files, of which an empty folder has none.
-        with tempfile.TemporaryDirectory() as empty:
-            try:
-                _constructed(kind, empty, arguments)
-            except (TypeError, ValueError) as error:
-                said = str(error).rstrip(".")
-                found.append(f"source.torchvision.arguments: torchvision's {options.dataset} says: {said}.")
-            except Exception as error:  # noqa: BLE001 - of any type: the dataset's files are missing
-                logger.debug("%s: %s", options.dataset, error)
-    return found
 
 
 def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: str | Path) -> None:
@@ -90,10 +54,10 @@ def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: 
     ParleyError
         If the dataset cannot be had, does not give images with a class, or lacks a class.
     """
-    kind, root = _dataset_class(options.dataset), Path(options.root or "").expanduser()
+    kind, root = dataset_class(options.dataset), Path(options.root or "").expanduser()
     images: dict[tuple[str, ...], list[_Item]] = {}
     for arguments in options.arguments:
-        dataset = _opened(kind, root, arguments)
+        dataset = open_dataset(kind, root, arguments)
         for labels, items in _by_labels(dataset, root, arguments).items():
             images.setdefault(labels, []).extend(items)
     where = f"torchvision's {options.dataset}"
@@ -109,119 +73,11 @@ def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: 
             progress.advance(note=one.name)
 
 
-def _dataset_class(name: str) -> type[VisionDataset]:
-    """Return the class of torchvision.datasets with this name."""
-    found = getattr(datasets, name, None)
-    if isinstance(found, type) and issubclass(found, VisionDataset) and name in datasets.__all__:
-        return found
-    known = [one for one in datasets.__all__ if one not in ("VisionDataset", "DatasetFolder")]
-    hint = did_you_mean(name, known, "https://docs.pytorch.org/vision/stable/datasets.html lists them.", 0.5)
-    raise ParleyError(f"source.torchvision.dataset: torchvision {__version__} has no dataset {name!r}; {hint}")
-
-
-def _constructed(
-    kind: type[VisionDataset], root: str | Path, arguments: Mapping[str, Any], download: bool = False
-) -> VisionDataset:
-    """Construct a dataset. `root` and `download` are passed only to classes that take them."""
-    taken = inspect.signature(kind).parameters
-    for name, value in arguments.items():
-        # Python would take any text, "false" too, for true.
-        if name in taken and taken[name].annotation is bool and not isinstance(value, bool):
-            raise TypeError(f"{name} must be true or false, not {value!r}")
-    further: dict[str, Any] = {"root": str(root)} if "root" in taken else {}
-    if "download" in taken:
-        further["download"] = download
-    inspect.signature(kind).bind(**arguments, **further)
-    return kind(**arguments, **further)
-
-
-def _opened(kind: type[VisionDataset], root: Path, arguments: Mapping[str, Any]) -> VisionDataset:
-    """Construct a dataset; download it first if its files are missing."""
-    name = kind.__name__
-    try:
-        return _constructed(kind, root, arguments)
-    except (RuntimeError, OSError) as error:
-        if "download" not in inspect.signature(kind).parameters:
-            raise ParleyError(
-                f"torchvision's {name} cannot be read from {root} ({error}), and torchvision does not download it; "
-                "put its files there, or correct source.torchvision.root."
-            ) from error
-    except Exception as error:
-        raise ParleyError(f"torchvision's {name} cannot be opened ({type(error).__name__}: {error}).") from error
-    logger.info("torchvision downloads %s itself and checks it; Parley's rules for downloads do not apply.", name)
-    aside = root / UNFINISHED
-    try:
-        _remove_unpacked(aside)
-        with _shown_downloads():
-            _constructed(kind, aside, arguments, download=True)
-        _move(aside, root)
-        return _constructed(kind, root, arguments)
-    except Exception as error:
-        raise ParleyError(
-            f"torchvision could not download {name} ({type(error).__name__}: {error}). Run again, or put the files "
-            f"into {root} as torchvision.datasets.{name} expects them."
-        ) from error
-
-
-def _remove_unpacked(folder: Path) -> None:
-    """Remove all files except archives, which torchvision checks: an interrupted run may have unpacked only some."""
-    for path in folder.rglob("*"):
-        if not path.name.endswith(_ARCHIVES) and not path.is_dir():
-            path.unlink()
-    # Datasets take a folder that exists for one that is complete.
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _move(source: Path, destination: Path) -> None:
-    """Move a file or folder; a folder whose destination exists is moved entry by entry."""
-    if not (source.is_dir() and destination.is_dir()):
-        source.replace(destination)
-        return
-    for one in sorted(source.iterdir()):
-        _move(one, destination / one.name)
-    shutil.rmtree(source)
-
-
-class _DownloadBar(Progress):
-    """Progress with the interface of tqdm that torchvision uses."""
-
-    def __init__(self, total: int | None = None, **_: Any) -> None:
-        super().__init__("downloading", total, "byte")
-
-    def update(self, pieces: int) -> None:
-        self.advance(pieces)
-
-
-@contextlib.contextmanager
-def _shown_downloads() -> Iterator[None]:
-    """Show torchvision's downloads as Parley shows progress, and end one whose server is silent."""
-    limit = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(LONGEST_SILENCE_S)
-    try:
-        with _replaced(datasets.utils, "tqdm", _DownloadBar):
-            yield
-    finally:
-        socket.setdefaulttimeout(limit)
-
-
-@contextlib.contextmanager
-def _replaced(module: Any, name: str, value: object) -> Iterator[None]:
-    original = getattr(module, name)
-    setattr(module, name, value)
-    try:
-        yield
-    finally:
-        setattr(module, name, original)
-
-
 def _by_labels(dataset: VisionDataset, root: Path, arguments: Mapping[str, Any]) -> dict[tuple[str, ...], list[_Item]]:
     """Return the images of each class of a dataset, by the class's labels. Images that have files are not decoded."""
     known = _labels(dataset, arguments)
     found: dict[tuple[str, ...], list[_Item]] = {labels: [] for labels in known.values()}
-    with _replaced(Image, "open", partial(_remembered, Image.open)):
+    with replaced(Image, "open", partial(_remembered, Image.open)):
         for index in tracked(range(len(dataset)), "listing images", len(dataset), "image"):
             image, number = _pair(dataset, index, arguments)
             if known and number not in known:

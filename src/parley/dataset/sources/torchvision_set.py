@@ -20,7 +20,7 @@ class TorchvisionSet(Tars):
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return the problems with the dataset's name and arguments; its classes are known only with its files."""
         # Imported here because it loads torch.
-        from parley.dataset.torchvision_images import check_dataset
+        from parley.dataset.torchvision_download import check_dataset
 
         return check_dataset(self.options)
 
