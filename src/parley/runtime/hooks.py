@@ -1,23 +1,18 @@
-"""Snakemake hooks: what happens before the first job, after the last one, and on Ctrl-C.
+"""Snakemake hooks: what happens before the first job and after the last one.
 
 The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. The scripts of the rules
-do not import this module. Only this module, `snakemake_patches`, `view` and `parley.status.dry_run` use Snakemake.
+do not import this module. Only this module, `interrupts`, `snakemake_patches`, `view` and `parley.status.dry_run` use
+Snakemake.
 """
 
 import atexit
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 from snakemake.exceptions import WorkflowError
-from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
 
@@ -25,6 +20,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import remove_all_leftovers
 from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
+from parley.runtime.interrupts import interrupted, terminate_jobs_on_ctrl_c, view_plugins
 from parley.runtime.job_failures import FailedJob, FailureLog, config_lines, failure_lines, interruption_lines
 from parley.runtime.run_lock import acquire
 from parley.runtime.snakemake_patches import (
@@ -33,12 +29,9 @@ from parley.runtime.snakemake_patches import (
     select_jobs_when_one_finishes,
     untested_versions,
 )
-from snakemake_logger_plugin_parley import LogHandler
 
 _failures = FailureLog()
 """What Snakemake has logged about the jobs of this process's run."""
-_interrupted = threading.Event()
-"""Set by the first Ctrl-C."""
 
 
 def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
@@ -100,11 +93,11 @@ def start(
     _lock(workflow, jobs, caches)
     _save_digests(digests, sources)
     logger.addHandler(_failures)
-    if any(plugin.summarises for plugin in _plugins(workflow)):
+    if any(plugin.summarises for plugin in view_plugins(workflow)):
         os.environ[SHOWN] = identity_of(2)
     if is_tested_version():
         select_jobs_when_one_finishes(workflow)
-        _end_jobs_gently(workflow)
+        terminate_jobs_on_ctrl_c(workflow)
     for sentence in untested_versions(workflow):
         logger.warning(sentence)
     for line in introduce({job.rule.name for job in jobs}):
@@ -131,13 +124,13 @@ def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[
 
 def fail(workflow: Workflow) -> None:
     """Print why jobs failed and the paths of their logs; after Ctrl-C, which running jobs are saved."""
-    scheduler, interrupted = workflow.scheduler, _interrupted.is_set()
+    scheduler, was_interrupted = workflow.scheduler, interrupted.is_set()
     # The scheduler lists a group of jobs as a single entry.
-    groups = [one if one.is_group() else [one] for one in (scheduler.running if interrupted else scheduler.failed)]
+    groups = [one if one.is_group() else [one] for one in (scheduler.running if was_interrupted else scheduler.failed)]
     failed = []
     for job in (job for group in groups for job in group):
         log = str(next(iter(job.log), ""))
-        why = _failures.error_of(job.jobid, log) if interrupted else _failures.why(job.jobid, job.rule.name, log)
+        why = _failures.error_of(job.jobid, log) if was_interrupted else _failures.why(job.jobid, job.rule.name, log)
         failed.append(FailedJob(" ".join([job.rule.name, *map(str, job.wildcards)]), log, why or ""))
     failed.sort()
 
@@ -145,8 +138,8 @@ def fail(workflow: Workflow) -> None:
         from parley.core.terminal import literal
 
         configs = workflow.config_settings.configfiles
-        for line in interruption_lines(failed) if interrupted else failure_lines(failed, configs):
-            on.print(literal(line, "" if interrupted else "red"), soft_wrap=True)
+        for line in interruption_lines(failed) if was_interrupted else failure_lines(failed, configs):
+            on.print(literal(line, "" if was_interrupted else "red"), soft_wrap=True)
 
     _print_at_exit(workflow, print_failures)
 
@@ -172,40 +165,6 @@ def _save_digests(digests: Mapping[Path, str], sources: Sources) -> None:
         sys.stderr.write(f"{BOOK} cannot be written: {error}\n")
 
 
-def _end_jobs_gently(workflow: Workflow) -> None:
-    """Make Ctrl-C end the jobs by SIGTERM, upon which a training saves itself; a second Ctrl-C kills them.
-
-    A terminal sends SIGINT to all processes, and a job may get it anywhere, such as in an import. The threads that
-    start the jobs therefore block SIGINT, which the jobs inherit.
-    """
-    in_main = threading.current_thread() is threading.main_thread()  # Only the main thread can set signal handlers.
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # Or it is ignored.
-        return
-    local = workflow.scheduler._local_executor or workflow.scheduler._executor
-    if not isinstance(local, LocalExecutor):  # With --touch, nothing is run.
-        return
-    blocked = (signal.SIG_BLOCK, {signal.SIGINT})
-    local.pool = ThreadPoolExecutor(local.workers, initializer=signal.pthread_sigmask, initargs=blocked)
-
-    def interrupt(*_: Any) -> None:
-        again = _interrupted.is_set()
-        _interrupted.set()
-        for plugin in _plugins(workflow):
-            plugin.interrupted = True
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                if process.name() != "bash":  # A shell ends with its job.
-                    process.kill() if again else process.terminate()
-        if not again:
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-
-
-def _plugins(workflow: Workflow) -> list[LogHandler]:
-    return [handler for handler in workflow.logger_manager.plugin_handlers if isinstance(handler, LogHandler)]
-
-
 def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
     """Call `show` with the terminal's console after the last job. An error in `show` does not make the run fail."""
     if Quietness.ALL in workflow.output_settings.quiet:
@@ -214,7 +173,7 @@ def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
         # Imported here, so that an error in the import cannot make the run fail.
         from parley.core.terminal import console
 
-        for plugin in _plugins(workflow):
+        for plugin in view_plugins(workflow):
             workflow.logger_manager.queue_listener.queue.join()
             plugin.view.finish()
         show(console(sys.stderr, colour=not workflow.output_settings.nocolor))

@@ -9,7 +9,8 @@ function startLegend() {
   const legend = byId("legend");
   const remembered = storage()?.getItem("parley-legend") ?? null;
   legend.open = remembered === null ? matchMedia("(min-width: 48rem)").matches : remembered === "open";
-  legend.addEventListener("toggle", () => storage()?.setItem("parley-legend", legend.open ? "open" : "folded"));
+  // A click is handled before it opens or folds the legend. The event `toggle` may come after the page is left.
+  legend.querySelector("summary").addEventListener("click", () => storage()?.setItem("parley-legend", legend.open ? "folded" : "open"));
 }
 
 function fillLegend(dialogues, view) {
