@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from parley.core.formats import REUSED
 from parley.core.tables import write_table
 from parley.dataset.fetch.outcomes import ErrorClass, may_change
-from parley.dataset.reuse import REUSED, ClassStore, reusing
+from parley.dataset.reuse import ClassStore, reusing
 from parley.provenance.job import record_job
 
 NAMES = ["ant", "bee"]

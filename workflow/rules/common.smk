@@ -1,7 +1,7 @@
 # Shared by all rules: the checked config, and objects that return paths, params and resources.
 #
 # In:  the config of the command line.
-# Out: CONFIG, CLASSES, PATHS, RUN_PATHS, VALUES, RESOURCES; no rules.
+# Out: CONFIG, CLASSES, PATHS, RUN_PATHS, VALUES, RESOURCES, FETCH_GROUPS; no rules.
 
 import os
 import re
@@ -23,8 +23,7 @@ from parley.config.resources import RuleResources, gpus
 from parley.config.rule_inputs import RuleValues, group_label
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
-from parley.core.formats import counted
-from parley.dataset.reuse import REUSED
+from parley.core.formats import REUSED, counted
 from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.job import commit_of
 from parley.provenance.records import COMMIT
@@ -53,6 +52,11 @@ RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
 SHARES_DISK = snakemake_patches.shares_disk(workflow)
 VALUES = RuleValues(EXPERIMENT, SHARES_DISK)
 config["class_digests"] = VALUES.class_digests  # Filled while the rules are defined.
+FETCH_GROUPS = (  # The classes of each job that fetches images.
+    VALUES.job_groups("tar", CONFIG["fetch"]["classes_per_job"])
+    if VALUES.from_images
+    else {}
+)
 RESOURCES = RuleResources(CONFIG, CLASSES)
 INPUT_CHECK = partial(check_inputs, CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
@@ -76,7 +80,7 @@ def code(script):
 
 def introduction(stages):
     """Return lines about the rules about to run: classes whose files are copied, and the glosses of classes."""
-    reused = VALUES.reused_classes if f"fetch_images_{REUSED}" in stages else []
+    reused = FETCH_GROUPS[REUSED] if f"fetch_images_{REUSED}" in stages else []
     names = (
         f"{', '.join(reused[:MOST_SHOWN])}{', ...' if len(reused) > MOST_SHOWN else ''}"
     )

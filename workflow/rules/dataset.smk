@@ -217,9 +217,7 @@ if VALUES.from_images:
     # values that are hashed in the pool's name. If an edit does change it, `settle` reports that a fetch must be
     # forced. Drawn images are inputs because a node may have its own disk, and ancient for the same reason. All are
     # inputs of every job, because other inputs for another grouping of classes would fetch again.
-    for label, group in VALUES.job_groups(
-        "tar", CONFIG["fetch"]["classes_per_job"]
-    ).items():
+    for label, group in FETCH_GROUPS.items():
 
         rule:
             name:

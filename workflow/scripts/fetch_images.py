@@ -9,7 +9,7 @@ from parley.core.files import keep_date
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.outcomes import may_change
 from parley.dataset.fetch.stage import fetch_classes
-from parley.dataset.reuse import CLASS_SUFFIXES, REUSED, ClassStore
+from parley.dataset.reuse import CLASS_SUFFIXES, ClassStore
 from parley.dataset.sources import open_source
 from parley.dataset.split_plan import plan_digests
 
@@ -27,26 +27,23 @@ with stage(snakemake) as logger:
     folder = shard or Path(snakemake.output.tars[0]).parent
     store, digests = ClassStore(folder, CLASS_SUFFIXES["tar"]), snakemake.config.get("class_digests", {})
     inputs = {} if shard else plan_digests(snakemake.input.plan, names)
-    reuses = snakemake.rule.endswith(REUSED)
-    store.record(digests, dict.fromkeys(inputs, ""), reuses)  # Until the files are made.
-    left = store.copy(digests, inputs) if reuses else names
-    classes = [one for one in classes if one.name in left]
-    if classes:
-        fetch_classes(
-            snakemake.input.plan,
-            classes,
-            snakemake.params.counts,
-            folder,
-            snakemake.params.cache,
-            source.provide(classes),
-            # Only the settings in `params` affect the images. Timeouts and threads are no params: they rerun nothing.
-            fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
-            source.provider(classes),
-        )
-    source.release(classes)
-    # Such classes are not copied to other image sets. Only lists of URLs name local files of unknown content.
-    inputs |= {name: "" for name in inputs if may_change(folder / f"{name}.tsv", source.over_network)}
-    store.record(digests, inputs, reuses)
+    with store.making(digests, inputs, snakemake.rule) as left:
+        classes = [one for one in classes if shard or one.name in left]
+        if classes:
+            fetch_classes(
+                snakemake.input.plan,
+                classes,
+                snakemake.params.counts,
+                folder,
+                snakemake.params.cache,
+                source.provide(classes),
+                # Only settings in `params` affect the images. Timeouts and threads are no params: they rerun nothing.
+                fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
+                source.provider(classes),
+            )
+        source.release(classes)
+        # Such classes are not copied to other image sets. Only lists of URLs name local files of unknown content.
+        inputs |= {name: "" for name in inputs if may_change(folder / f"{name}.tsv", source.over_network)}
     # A shard's date is not kept: it is a folder, and `keep_date` restores only the modification times of files.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):

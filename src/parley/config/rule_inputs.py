@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from parley.config.options import source_options
 from parley.config.paths import SEED_WILDCARD, class_digest, grouped
 from parley.config.schema import Config, run_settings
 from parley.core.files import read_json
+from parley.core.formats import REUSED
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import content_settings
-from parley.dataset.reuse import CLASS_SUFFIXES, REUSED, ClassStore
+from parley.dataset.reuse import CLASS_SUFFIXES, ClassStore
 from parley.dataset.sources import open_source
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.sources.base import Source, file_fingerprint
@@ -40,11 +42,10 @@ class RuleValues:
         self._domain_of = {one.name: one.domain for one in self._classes}
         self.class_digests: dict[str, str] = {}
         """Digest of what determines a class's images, for the classes of which files are missing."""
-        self._source: Source | None = None
         self.source_kind: str = self._config["source"]["kind"]
         self.from_images = self.source_kind != "features"
         """Whether features are extracted from images, not imported."""
-        self.lists_archives = bool(self._paths.url_list) and self.source_kind not in ("world", "url_list")
+        self.lists_archives = self.from_images and self._source.needs_listing
         """Whether a job of its own provides the source's archives and lists the images in them."""
         fetch, evaluation = self._config["fetch"], self._config["evaluation"]
         self.drops_classes = self.from_images and fetch["on_shortage"] == "drop_class"
@@ -52,8 +53,6 @@ class RuleValues:
         """Whether images are compared to find near copies."""
         self.attribute_settings = [evaluation[key] for key in (*ATTRIBUTE_FILES, "attribute_threshold")]
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
-        self.reused_classes: list[str] = []
-        """Classes whose images are, or were, copied from another image set; known when `job_groups` has been called."""
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
         """Names of the runs whose attention weights are stored."""
 
@@ -79,8 +78,6 @@ class RuleValues:
         names = list(self._domain_of) if self._reuses else []
         store = ClassStore(Path(self._paths.class_folder(suffix)), CLASS_SUFFIXES[suffix], code)
         reused = store.reused(names, self._class_digest)
-        if suffix == "tar":
-            self.reused_classes = reused
         groups = grouped([one for one in self._classes if one.name not in reused], per_job)
         numbered = {f"{number:04d}": group for number, group in enumerate(groups)}
         return {**numbered, REUSED: reused} if reused else numbered
@@ -148,9 +145,12 @@ class RuleValues:
         """Return the class set as a list of dictionaries, with some of its columns."""
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
 
+    @cached_property
+    def _source(self) -> Source:
+        return open_source(source_options(self._config["source"]))
+
     def _class_digest(self, name: str) -> str:
         if name not in self.class_digests:
-            self._source = self._source or open_source(source_options(self._config["source"]))
             (one,) = (one for one in self._classes if one.name == name)
             self.class_digests[name] = class_digest(self._config, one, self._source)
         return self.class_digests[name]

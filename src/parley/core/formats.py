@@ -5,6 +5,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+REUSED = "reused"
+"""End of the name of a rule that copies the files of classes from other image sets, in place of a group's number."""
 NOTHING = "–"
 """Text shown in place of a missing value."""
 
@@ -112,7 +114,7 @@ def isolated(name: str) -> str:
 
 def base_of(rule: str) -> str:
     """Remove the group of classes or seeds from a rule's name, such as `_0000` in `hash_images_0000`, or `_reused`."""
-    return re.sub(r"_(\d+|reused)$", "", rule)
+    return re.sub(rf"_(\d+|{REUSED})$", "", rule)
 
 
 def listed(items: list[str]) -> str:

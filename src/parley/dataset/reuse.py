@@ -5,21 +5,21 @@ record for each class: digests of what its files were made from, and whether the
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import copy_file, files_for, read_json, sha256_of, write_json
+from parley.core.formats import REUSED
 from parley.provenance.hashing import check_undamaged
 
 logger = logging.getLogger(__name__)
 CLASS_SUFFIXES = {"tar": (".tar", ".tsv"), "hash": (".tsv",), "hdf5": (".hdf5",)}
 """Suffixes of a class's files, by kind of file: images with their manifest, perceptual hashes, features."""
-REUSED = "reused"
-"""End of the name of a rule that copies the files of classes from other image sets, in place of a group's number."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,22 @@ class ClassStore:
             facts = {**self._facts(name, digests), "input": made_from, REUSED: reused}
             write_json(_record_path(self.folder, name), facts)
 
+    @contextmanager
+    def making(self, digests: Mapping[str, str], inputs: Mapping[str, str], rule: str) -> Iterator[Collection[str]]:
+        """Copy files of classes if that is the rule's work, and yield the other classes; record all of them at the end.
+
+        Parameters
+        ----------
+        digests, inputs
+            As in `copy` and `record`. The inputs are read again at the end.
+        rule
+            Name of the rule of the job.
+        """
+        reuses = rule.endswith(REUSED)
+        self.record(digests, dict.fromkeys(inputs, ""), reuses)  # Until the files are made.
+        yield self.copy(digests, inputs) if reuses else inputs.keys()
+        self.record(digests, inputs, reuses)
+
     def _is_reused(self, name: str, digest_of_class: Callable[[str], str]) -> bool:
         record = _record_of(self.folder, name)
         # The job of the group that has made a class, or is making it, keeps it.
@@ -105,13 +121,16 @@ class ClassStore:
 
     def _others(self, name: str, facts: Mapping[str, str]) -> list[Path]:
         """Return the folders of other image sets with files of a class whose record has the given facts."""
-        parent, found = self.folder.parent, []
-        for other in sorted(parent.glob("[!.]*")) if facts["class"] and parent.is_dir() else ():
+        found = []
+        for other in self._siblings if facts["class"] else ():
             record = _record_of(other, name)
-            is_same = bool(record.get("input")) and facts.items() <= record.items()
-            if other.name != self.folder.name and is_same and self._has(other, name):
+            if record.get("input") and facts.items() <= record.items() and self._has(other, name):
                 found.append(other)
         return found
+
+    @cached_property
+    def _siblings(self) -> list[Path]:
+        return [other for other in sorted(self.folder.parent.glob("[!.]*")) if other.name != self.folder.name]
 
     def _has(self, folder: Path, name: str) -> bool:
         return all(path.is_file() for path in self._files(folder, name))
@@ -154,12 +173,9 @@ def reusing(
     if not outputs[0].endswith(suffix):
         yield paths
         return
-    store, reuses = ClassStore(Path(outputs[0]).parent, [suffix], code), rule.endswith(REUSED)
     inputs = {Path(tar).stem: sha256_of(tar) for tar in tars}
-    store.record(digests, dict.fromkeys(inputs, ""), reuses)  # Until the files are made.
-    left = store.copy(digests, inputs) if reuses else inputs
-    yield {tar: path for tar, path in paths.items() if Path(tar).stem in left}
-    store.record(digests, inputs, reuses)
+    with ClassStore(Path(outputs[0]).parent, [suffix], code).making(digests, inputs, rule) as left:
+        yield {tar: path for tar, path in paths.items() if Path(tar).stem in left}
 
 
 def _record_of(folder: Path, name: str) -> dict[str, Any]:
