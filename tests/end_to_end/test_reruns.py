@@ -55,10 +55,6 @@ def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, mo
         path.write_text(before)
 
 
-def test_edits_that_were_undone_rerun_nothing(project, tiny):
-    assert project.planned(tiny) == set()
-
-
 def test_edit_reruns_job_behind_an_ancient_input(project, tiny):
     path = project.folder / "src/parley/features/extract.py"
     before = path.read_text()
