@@ -5,15 +5,18 @@ an argument names, such as `s3`, is there.
 """
 
 import pkgutil
+import re
 import sys
 
-HIDDEN = ("snakemake_executor_plugin_", "snakemake_storage_plugin_")
+HIDDEN = re.compile(r"snakemake_(?:executor|storage)_plugin_(.+)")
+NAMED = {argument.rpartition("=")[2].replace("-", "_") for argument in sys.argv}
 all_modules = pkgutil.iter_modules
 
 
 def shown_modules(*given, **named):
     for one in all_modules(*given, **named):
-        if not one.name.startswith(HIDDEN) or one.name.rpartition("_")[2] in sys.argv:
+        plugin = HIDDEN.fullmatch(one.name)
+        if not plugin or plugin[1] in NAMED:
             yield one
 
 

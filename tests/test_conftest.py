@@ -1,8 +1,14 @@
-"""Which tests a call of pytest runs: the quick ones, or those of the files that it names, or with --all all."""
+"""Which tests a call of pytest runs: the quick ones, or those of the files that it names, or with --all all.
 
+Which plugins a call of Snakemake in these tests loads.
+"""
+
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from whole_lines import SNAKEMAKE
 
 pytest_plugins = ["pytester"]
 QUICK, SLOW = "def test_quick(): pass", "import pytest\n@pytest.mark.slow\ndef test_slow(): pass"
@@ -63,3 +69,10 @@ def test_workers_of_xdist_count_once(run):
     outcomes, last = run("-n", "auto", "--dist", "loadfile")
     assert outcomes == {"passed": 1}
     assert last == TOLD.replace("1", "2")
+
+
+@pytest.mark.parametrize("named", [["--executor", "slurm-jobstep"], ["--executor=slurm-jobstep"]])
+def test_only_the_named_executor_is_loaded(named):
+    text = subprocess.run([*SNAKEMAKE, *named, "--help"], capture_output=True, text=True, check=True).stdout
+    executors = re.search(r"--executor \{(.*?)\}", text)[1]
+    assert set(executors.split(",")) == {"local", "dryrun", "touch", "slurm-jobstep"}

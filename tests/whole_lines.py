@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,24 @@ def picture(name: str) -> bytes:
     return out.getvalue()
 
 
+def write_class_set(path: Path, rows: Iterable[Sequence[str]]) -> str:
+    """Write a class set of rows of class, wnid, domain, and perhaps group and description; return the file's name."""
+    lines = ["\t".join(row) for row in rows]
+    header = ("class", "wnid", "domain", "group", "description")[: lines[0].count("\t") + 1]
+    path.write_text("\n".join(["\t".join(header), *lines]) + "\n")
+    return path.name
+
+
+def write_url_list(folder: Path, address: str, names: Sequence[str], per_class: int) -> None:
+    """Write `urls.txt`, a list in the form of 2011; the number in a class's wnid is its place in `names`."""
+    lines = [
+        f"n{number:08d}_{index}\t{address}/{name}/{index}.jpg\n"
+        for number, name in enumerate(names)
+        for index in range(per_class)
+    ]
+    (folder / "urls.txt").write_text("".join(lines))
+
+
 def write_pictures(folder: Path) -> None:
     """Write what the server serves; of each class every seventh address stays dead."""
     for name in (*SEEN, *UNSEEN):
@@ -55,12 +74,15 @@ def copy_project(folder: Path) -> None:
 def write_experiment(folder: Path, address: str) -> Path:
     """Copy the project into a folder, with a class set, a URL list and a config; return the config."""
     copy_project(folder)
-    lines, rows = [], ["class\twnid\tdomain\tgroup\tdescription"]
-    for number, name in enumerate((*SEEN, *UNSEEN)):
-        rows.append(f"{name}\tn{number:08d}\t{'in' if name in SEEN else 'out'}\tg{number % 2}\ta small {name} of wood")
-        lines += [f"n{number:08d}_{index}\t{address}/{name}/{index}.jpg" for index in range(PER_CLASS)]
-    (folder / "tiny.tsv").write_text("\n".join(rows) + "\n")
-    (folder / "urls.txt").write_text("\n".join(lines) + "\n")
+    names = (*SEEN, *UNSEEN)
+    write_url_list(folder, address, names, PER_CLASS)
+    write_class_set(
+        folder / "tiny.tsv",
+        (
+            (name, f"n{number:08d}", "in" if name in SEEN else "out", f"g{number % 2}", f"a small {name} of wood")
+            for number, name in enumerate(names)
+        ),
+    )
     config: dict[str, Any] = {
         **TINY,
         "experiment": "tiny",

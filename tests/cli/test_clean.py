@@ -15,8 +15,11 @@ from tiny_runs import TINY, write_classes
 
 from parley.cli.main import main
 from parley.config.experiment import read_experiment
+from parley.config.options import source_options
 from parley.config.schema import as_yaml
+from parley.core.files import digest_of
 from parley.dataset.listing import image_key
+from parley.dataset.sources import open_source
 from parley.text.glove import copy_of
 
 ROOT = Path(__file__).parents[2]
@@ -382,9 +385,6 @@ def test_word_vectors_weights_and_archives_are_kept_for_their_users(clone, clean
 
 
 def store_of(source):
-    from parley.config.options import source_options
-    from parley.dataset.sources import open_source
-
     return open_source(source_options({"class_size": None, **source})).store().name
 
 
@@ -441,8 +441,6 @@ def test_features_to_which_imported_files_refer_are_kept(clone, clean):
 
 def test_the_record_of_a_removed_list_goes_too(clone, clean):
     gone = experiment("gone", **WEB)
-    from parley.core.files import digest_of
-
     own = make(f"resources/urls/.records/download_urls-{digest_of([gone.url_list], 8)}.json")
     other = make("resources/urls/.records/download_urls-01234567.json")
     shutil.rmtree("results")

@@ -1,13 +1,11 @@
 """Through the workflow, over HTTP: what has been fetched is never asked for again."""
 
-import hashlib
-import io
 import json
 import shutil
 import tarfile
 
 import pytest
-from PIL import Image
+from whole_lines import picture, write_class_set, write_url_list
 
 pytestmark = pytest.mark.slow
 
@@ -16,18 +14,9 @@ PER_CLASS = 9
 SPLIT = {"in": {"train": 3, "dev": 1, "test": 1}, "out": {"ood": 2}}
 
 
-def picture(name):
-    noise = b"".join(hashlib.sha256(f"{name}{number}".encode()).digest() for number in range(6))
-    out = io.BytesIO()
-    Image.frombytes("RGB", (8, 8), noise).resize((48, 48)).save(out, "JPEG")
-    return out.getvalue()
-
-
 def class_set(project, name, domains):
-    rows = [f"{one}\tn{CLASSES.index(one):08d}\t{domain}" for one, domain in domains.items()]
-    path = project.folder / f"{name}.tsv"
-    path.write_text("class\twnid\tdomain\n" + "\n".join(rows) + "\n")
-    return path.name
+    rows = ((one, f"n{CLASSES.index(one):08d}", domain) for one, domain in domains.items())
+    return write_class_set(project.folder / f"{name}.tsv", rows)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +24,11 @@ def line(project, serve, tmp_path_factory):
     """Three classes fetched from a list in the form of 2011; the fourth is in the list alone."""
     folder = tmp_path_factory.mktemp("pictures")
     server = serve(folder)
-    lines = []
-    for number, name in enumerate(CLASSES):
+    write_url_list(project.folder, server.address, CLASSES, PER_CLASS)
+    for name in CLASSES:
         (folder / name).mkdir()
         for index in range(PER_CLASS):
             (folder / name / f"{index}.jpg").write_bytes(picture(f"{name}{index}"))
-            lines.append(f"n{number:08d}_{index}\t{server.address}/{name}/{index}.jpg")
-    (project.folder / "urls.txt").write_text("\n".join(lines) + "\n")
     config = project.write_config(
         "first",
         classes=class_set(project, "three", {"ant": "in", "bee": "in", "cat": "out"}),

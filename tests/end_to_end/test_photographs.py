@@ -40,7 +40,7 @@ def digest(text):
 
 
 @pytest.fixture(scope="module")
-def finished(project, serve):
+def photographs(project, serve):
     photos = Path(os.environ["PARLEY_PHOTOS"])
     with (photos / "classes.tsv").open(newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
@@ -85,8 +85,8 @@ def evaluations(results):
     return [json.loads(path.read_text())["parts"] for path in sorted(results.glob("runs/adaptive/*/evaluation.json"))]
 
 
-def test_what_is_learned_lies_well_above_chance_on_seen_and_unseen_classes(finished):
-    results, *_ = finished
+def test_what_is_learned_lies_well_above_chance_on_seen_and_unseen_classes(photographs):
+    results, *_ = photographs
     for parts in evaluations(results):
         assert parts["test"]["accuracy@1"] > 8 * parts["test"]["chance@1"]
         assert parts["test"]["accuracy@k"] > 3 * parts["test"]["chance@k"]
@@ -95,8 +95,8 @@ def test_what_is_learned_lies_well_above_chance_on_seen_and_unseen_classes(finis
         assert parts["ood_alone"]["accuracy@1"] > parts["ood_alone"]["chance@1"]
 
 
-def test_every_part_has_its_counts_and_no_bytes_twice(finished):
-    results, _, _, rows, domain = finished
+def test_every_part_has_its_counts_and_no_bytes_twice(photographs):
+    results, _, _, rows, domain = photographs
     splits = [line.split("\t") for line in (results / "splits.tsv").read_text().splitlines()[1:]]
     counts = {}
     for name, _, part, _ in splits:
@@ -108,9 +108,9 @@ def test_every_part_has_its_counts_and_no_bytes_twice(finished):
     assert len(hashes) == len(set(hashes))
 
 
-def test_every_row_is_the_photograph_that_it_says_it_is(finished):
+def test_every_row_is_the_photograph_that_it_says_it_is(photographs):
     """By bytes: the file on disk whose hash a row carries lies in the folder of the row's class."""
-    results, _, _, rows, _ = finished
+    results, _, _, rows, _ = photographs
     photos = Path(os.environ["PARLEY_PHOTOS"])
     folder_of = {hashlib.sha256(path.read_bytes()).hexdigest(): path.parent.name for path in photos.glob("*/*.jpg")}
     folders = {row["name"]: row["folder"] for row in rows}
@@ -122,8 +122,8 @@ def test_every_row_is_the_photograph_that_it_says_it_is(finished):
                 assert folder_of[sha256.decode()] == folders[names[int(target)]]
 
 
-def test_messages_and_evaluation_tell_the_same_story(finished):
-    results, *_ = finished
+def test_messages_and_evaluation_tell_the_same_story(photographs):
+    results, *_ = photographs
     run = results / "runs/adaptive/1"
     parts = json.loads((run / "evaluation.json").read_text())["parts"]
     for part, name in [("test", "messages.hdf5"), ("ood", "messages.ood.hdf5"), ("transfer", "messages.transfer.hdf5")]:
@@ -137,8 +137,8 @@ def test_messages_and_evaluation_tell_the_same_story(finished):
         assert (last + 1).mean() == pytest.approx(parts[part]["length"])
 
 
-def test_glosses_are_wordnets(finished):
-    results, *_ = finished
+def test_glosses_are_wordnets(photographs):
+    results, *_ = photographs
     with (results / "descriptions.csv").open(newline="") as stream:
         glosses = {name: text for _, name, text in csv.reader(stream)}
     assert glosses["lion"] == (
@@ -146,16 +146,16 @@ def test_glosses_are_wordnets(finished):
     )
 
 
-def test_every_url_was_asked_for_once_and_running_again_asks_for_none(finished, project):
-    _, server, config, *_ = finished
+def test_every_url_was_asked_for_once_and_running_again_asks_for_none(photographs, project):
+    _, server, config, *_ = photographs
     asked = server.requests()
     assert len(asked) == len(set(asked))
     assert "Nothing to be done" in project.snakemake("--cores", "2", config=config)
     assert server.requests() == asked
 
 
-def test_the_report_is_one_page_that_asks_for_nothing(finished):
-    results, *_ = finished
+def test_the_report_is_one_page_that_asks_for_nothing(photographs):
+    results, *_ = photographs
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "northern_oriole" in page
     assert 'src="http' not in page

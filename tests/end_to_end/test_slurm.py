@@ -58,7 +58,7 @@ def node_in_training(cluster, process, runs):
 
 
 @pytest.fixture(scope="module")
-def finished(another_project, cluster):
+def finished_on_nodes(another_project, cluster):
     """The experiment by itself and on two nodes, one of which was killed while it trained; and that one's name."""
     if not os.environ.get("PARLEY_LONG"):
         pytest.skip("takes eight minutes; PARLEY_LONG=1 runs it")
@@ -80,8 +80,8 @@ def finished(another_project, cluster):
     return alone, spread, node
 
 
-def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finished, cluster):
-    alone, spread, dead = finished
+def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finished_on_nodes, cluster):
+    alone, spread, dead = finished_on_nodes
     assert differing(alone.folder, spread.folder) == []
     assert cluster.states()[dead].startswith("down")
     # What died with its node is not done twice: the training went on where it was saved.
@@ -89,21 +89,21 @@ def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finish
     assert any("continues from there" in path.read_text() for path in logs)
 
 
-@pytest.mark.usefixtures("finished")
+@pytest.mark.usefixtures("finished_on_nodes")
 def test_images_and_features_are_made_on_both_nodes(cluster):
     for rule in ("fetch_images", "extract_features"):
         assert {where for job, where, _ in cluster.jobs() if job.startswith(f"rule_{rule}_")} == {"node1", "node2"}
 
 
-@pytest.mark.usefixtures("finished")
+@pytest.mark.usefixtures("finished_on_nodes")
 def test_small_rules_wait_in_no_queue(cluster):
     named = [job for job, _, _ in cluster.jobs()]
     assert not any("summarise" in job or "settle" in job for job in named)
     assert sum("after_training" in job for job in named) == len(SPREAD["seeds"])
 
 
-def test_training_on_cuda_asks_slurm_for_a_gpu(finished, cluster):
-    _, spread, _ = finished
+def test_training_on_cuda_asks_slurm_for_a_gpu(finished_on_nodes, cluster):
+    _, spread, _ = finished_on_nodes
     config = spread.write_config("spread", **{**SPREAD, "training": {**SPREAD["training"], "device": "cuda"}})
     with submitting(spread, config, "train", "--retries", "0", "--forcerun", "train_run") as process:
         process.communicate(timeout=LONGEST_S)

@@ -70,10 +70,17 @@ def tars(project, pictures):
     return folder
 
 
-def test_a_tar_a_class(project, tars):
+@pytest.fixture(scope="module")
+def splits_of_tars(project, tars):
+    """The splits of local tars."""
     source = {"kind": "tars", "tars": {"root": "tars"}}
     config = project.write_config("tars", classes="classes.tsv", source=source, **COMMON)
     project.snakemake("--cores", "2", "splits", config=config)
+    return splits(project, "tars")
+
+
+@pytest.mark.usefixtures("splits_of_tars")
+def test_a_tar_a_class(project):
     assert hashes_of_splits(project, "tars") == EVERY_PICTURE
 
 
@@ -171,13 +178,13 @@ def splits(project, experiment):
     return (project.folder / f"results/{experiment}/splits.tsv").read_text()
 
 
-def test_tars_by_address_give_the_splits_of_local_ones_and_are_downloaded_once(project, tars, serve):
+def test_tars_by_address_give_the_splits_of_local_ones_and_are_downloaded_once(project, tars, splits_of_tars, serve):
     server = serve(tars)
     urls = [f"{server.address}/none/{{class}}.tar", f"{server.address}/{{class}}.tar"]
     source = {"kind": "tars", "tars": {"url": urls}}
     config = project.write_config("address", classes="classes.tsv", source=source, **LOOPBACK)
     project.snakemake("--cores", "2", "splits", config=config)
-    assert splits(project, "address") == splits(project, "tars")
+    assert splits(project, "address") == splits_of_tars
     asked = server.requests()
     assert sorted(asked) == ["/ant.tar", "/bee.tar", "/none/ant.tar", "/none/bee.tar"]
     assert not list(project.folder.glob("resources/archives/*/*.tar"))
@@ -187,13 +194,13 @@ def test_tars_by_address_give_the_splits_of_local_ones_and_are_downloaded_once(p
     assert server.requests() == asked
 
 
-def test_a_tar_of_tars_gives_the_splits_of_the_tars(project, tars):
+def test_a_tar_of_tars_gives_the_splits_of_the_tars(project, tars, splits_of_tars):
     with tarfile.open(project.folder / "all.tar", "w") as tar:
         tar.add(tars, "train")
     source = {"kind": "tars", "tars": {"root": "all.tar"}}
     config = project.write_config("nested", classes="classes.tsv", source=source, **COMMON)
     project.snakemake("--cores", "2", "splits", config=config)
-    assert splits(project, "nested") == splits(project, "tars")
+    assert splits(project, "nested") == splits_of_tars
 
 
 @pytest.fixture(scope="module")

@@ -225,7 +225,10 @@ def test_a_fill_with_other_rows_is_a_mismatch(drawn, data):
     if not filled:
         return
     gone = data.draw(st.sampled_from(filled))
-    less = lambda answers: [[row for row in rows if row[0] != gone] for rows in answers]  # noqa: E731
+
+    def less(answers):
+        return [[row for row in rows if row[0] != gone] for rows in answers]
+
     assert replayed(done, queues, targets, counts, repeats, less)[0] is not None
 
 
@@ -235,7 +238,10 @@ def test_a_fill_fetches_the_missing_images_and_margins_by_key_from_all_other_spl
     done = fetched(*needs, 5, counts=(2, 1, 2))
     assert [row.key for row in done.fill.results] == ["2", "3", "6"]
     assert replayed(done, *needs, [2, 1, 2], 5)[0] is None
-    instead = lambda answers: [[("7", "g", 3) if row[0] == "3" else row for row in rows] for rows in answers]  # noqa: E731
+
+    def instead(answers):
+        return [[("7", "g", 3) if row[0] == "3" else row for row in rows] for rows in answers]
+
     assert replayed(done, *needs, [2, 1, 2], 5, instead)[0] is not None
 
 
