@@ -54,9 +54,9 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
             f"write the file, run `uv run snakemake --cores 1 {_target(folder)}` with the experiment's config."
         )
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = read_config(path)
         return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
-    except (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, ParleyError) as error:
         raise ParleyError(
             f"{path} does not list runs and seeds; remove it and run `uv run snakemake --cores 1 {_target(folder)}` "
             "with the experiment's config."

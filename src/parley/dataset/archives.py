@@ -104,9 +104,8 @@ class ZipArchive(Archive):
 
     def members(self) -> Iterator[Member]:
         """Yield the members that are not folders."""
-        for info in self._zip.infolist():
-            if not info.is_dir():
-                yield Member(_name_of(info), info.file_size, _problem_of(info))
+        for info in self._files:
+            yield Member(_name_of(info), info.file_size, _problem_of(info))
 
     def size_of(self, name: str) -> int | None:
         """Return the size of a member in bytes; None if the archive has no such file."""
@@ -120,7 +119,12 @@ class ZipArchive(Archive):
 
     @cached_property
     def _infos(self) -> dict[str, zipfile.ZipInfo]:
-        return {_name_of(info): info for info in self._zip.infolist() if not info.is_dir() and not _problem_of(info)}
+        return {_name_of(info): info for info in self._files if not _problem_of(info)}
+
+    @property
+    def _files(self) -> Iterator[zipfile.ZipInfo]:
+        # `ZipInfo.is_dir` fails for an empty name.
+        return (info for info in self._zip.infolist() if not info.filename.endswith("/"))
 
 
 class _Bounded(io.BufferedReader):

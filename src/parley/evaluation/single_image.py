@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from parley.config.options import network_options
 from parley.config.paths import WEIGHTS_FOLDER
-from parley.config.saved_configs import named_runs
+from parley.config.saved_configs import named_runs, read_config
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
@@ -92,7 +91,7 @@ def open_session(folder: str | Path, run: str | None = None, seed: int | None = 
     """
     folder = Path(folder)
     run, seed = _run_and_seed(folder, run, seed)
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(folder / "config.yaml")
     if config["source"]["kind"] == "features":
         raise ParleyError(
             f"The features of {folder} were imported, so the network that computes them from an image is unknown. "

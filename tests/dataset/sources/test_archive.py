@@ -285,6 +285,16 @@ def test_names_longer_than_any_files_are_counted_and_cost_no_time(tmp_path, capl
     assert "2 of the images are in paths with a name of more than 255 characters" in caplog.text
 
 
+def test_a_member_without_a_name_is_no_image(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("lion/a.jpg", b"fine")
+        nameless = zipfile.ZipInfo("x")
+        nameless.filename = ""
+        archive.writestr(nameless, b"nameless")
+    source = source_of(tmp_path / "set.zip", ("{class}/*",))
+    assert list(bodies(source, [LION], tmp_path).values()) == [b"fine"]
+
+
 def test_of_members_with_one_name_the_last_counts(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("lion/a.jpg", b"old")
