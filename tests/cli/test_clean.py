@@ -1,11 +1,14 @@
 """`parley clean`: what experiments use stays, whatever else Parley made goes, and nothing else is touched."""
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -20,6 +23,7 @@ from parley.config.schema import as_yaml
 from parley.core.files import digest_of
 from parley.dataset.listing import image_key
 from parley.dataset.sources import open_source
+from parley.dataset.sources.base import TORCHVISION_FOLDER
 from parley.text.glove import copy_of
 
 ROOT = Path(__file__).parents[2]
@@ -401,6 +405,66 @@ def test_a_download_that_is_going_on_is_not_listed(clone, clean):
     path.unlink()
     assert unused(clean("--remove")) == {str(record)}
     assert not record.exists()
+
+
+def test_downloads_are_listed_on_a_file_system_without_locks(clone, clean, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = make(f"resources/words/.{DIGEST}-x.partial")
+    assert unused(clean("--remove")) == {str(path)}
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "scan"),
+    [
+        (f"resources/words/.{DIGEST}-x.partial", 1),
+        (f"resources/words/.{DIGEST}-x.partial.json", 1),
+        (f"resources/words/{ASIDE}", 1),
+        (f"resources/archives/{DIGEST}", 1),
+        (f"resources/cache/ab/{ASIDE}", 2),
+        (f"resources/cache/ab/{32 * 'a'}", 1),
+    ],
+)
+def test_what_a_run_removes_meanwhile_is_not_listed(clone, clean, monkeypatch, path, scan):
+    """Remove a file or folder as soon as its folder has been read for the first or second time, as a run may."""
+    scandir, scans = os.scandir, Counter()
+
+    def scanned(folder):
+        scans[str(folder)] += 1
+        with scandir(folder) as found:
+            entries = list(found)
+        if folder == str(Path(path).parent) and scans[folder] == scan:
+            shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
+        return contextlib.nullcontext(iter(entries))
+
+    make(f"{path}/x.zip" if path.endswith(DIGEST) else path)
+    monkeypatch.setattr(os, "scandir", scanned)
+    assert clean()["unused"] == []
+    assert not Path(path).exists()
+
+
+def test_a_file_that_is_renamed_while_its_folder_is_measured_counts_nothing(clone, clean, monkeypatch):
+    scandir, renamed = os.scandir, make(f"resources/archives/{DIGEST}/x.download")
+    make(f"resources/archives/{DIGEST}/y.zip")
+
+    def scanned(folder):
+        with scandir(folder) as found:
+            entries = list(found)
+        if str(folder) == str(renamed.parent) and renamed.exists():
+            renamed.rename(renamed.with_suffix(".tar"))
+        return contextlib.nullcontext(iter(entries))
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    assert [(one["path"], one["bytes"], one["files"]) for one in clean()["unused"]] == [(str(renamed.parent), 1000, 1)]
+
+
+def test_the_folder_of_torchvisions_files_is_the_one_of_the_schema():
+    schema = yaml.safe_load((ROOT / SCHEMA).read_text())
+    source = schema["properties"]["source"]["properties"]["torchvision"]["properties"]
+    assert source["root"]["default"] == TORCHVISION_FOLDER
 
 
 def test_an_unfinished_dataset_of_torchvision_is_kept_until_its_images_are_packed(clone, clean):

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import functools
 import hashlib
 import os
@@ -13,6 +15,7 @@ from image_server import content
 
 from parley.core.errors import ParleyError
 from parley.dataset import downloads
+from parley.dataset.partial_downloads import alone
 
 download = functools.partial(downloads.download, allow_private_hosts=True)
 TEXT = b"list" * 100_000
@@ -142,6 +145,13 @@ def test_servers_that_answer_ranges_wrongly_still_give_the_file(web, tmp_path, a
     assert ranges == ["", AT_60, ""][:asked]
 
 
+@pytest.mark.parametrize("answer", ["shifted", "refusing"])
+def test_a_mirror_that_cannot_continue_gives_the_whole_file(web, tmp_path, answer, quick):
+    other = f"file/tag+{answer}/{SIZE}"
+    assert fetch(web, tmp_path, "tag+lame", other, checksum=sha256(content(SIZE)))[0] == content(SIZE)
+    assert web.ranges(other) == [AT_60, ""]
+
+
 def test_another_mirror_continues_if_a_checksum_is_known(web, tmp_path, quick):
     other = f"file/tag/{SIZE}"
     got, _ = fetch(web, tmp_path, "tag+lame", other, checksum=sha256(content(SIZE)))
@@ -164,6 +174,25 @@ def test_bytes_of_two_mirrors_are_used_only_while_a_checksum_is_known(web, tmp_p
         with pytest.raises(ParleyError, match="ended early"):
             download([web.url(mirror)], tmp_path / "target")
         assert web.ranges(mirror)[asked] == ""
+
+
+@pytest.mark.parametrize(
+    ("other", "options"),
+    [
+        (f"file/tag/{SIZE - 1}", {"size": SIZE}),
+        (f"file/tag/{SIZE - 1}", {"checksum": sha256(content(SIZE)), "size": SIZE}),
+        (f"file/packed/{SIZE}", {}),
+        (f"file/tag+refusing+gone/{SIZE}", {"checksum": sha256(content(SIZE))}),
+        (f"file/tag+shifted+gone/{SIZE}", {"checksum": sha256(content(SIZE))}),
+    ],
+)
+def test_a_mirror_whose_answer_is_refused_costs_no_byte_of_another(web, tmp_path, quick, other, options):
+    lame = f"file/tag+lame/{SIZE}"
+    for _ in range(2):
+        with pytest.raises(ParleyError, match="180000 bytes are kept; run again to continue from there"):
+            download([web.url(lame), web.url(other)], tmp_path / "target", **options)
+    assert web.ranges(lame) == ["", *7 * [AT_60]]
+    assert (tmp_path / ".target.partial").read_bytes() == content(SIZE)[: SIZE * 6 // 10]
 
 
 def test_attempts_are_not_counted_while_there_is_progress(web, tmp_path):
@@ -300,6 +329,53 @@ def test_two_processes_that_want_the_same_file_get_it_once(web, tmp_path):
     assert web.ranges(path) == [""]
     assert (tmp_path / "t").read_bytes() == content(SIZE)
     assert [one.name for one in tmp_path.iterdir()] == ["t"]
+
+
+def test_without_file_locks_each_process_has_a_partial_file_of_its_own(web, tmp_path, quick, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = f"file/slow+unmeasured/{SIZE}"
+    with ThreadPoolExecutor(2) as pool:
+        for result in [pool.submit(download, [web.url(path)], tmp_path / "t") for _ in "ab"]:
+            assert result.result() == web.url(path)
+    assert (tmp_path / "t").read_bytes() == content(SIZE)
+    with pytest.raises(ParleyError) as error:
+        download([web.url(f"file/tag+lame/{SIZE}")], tmp_path / "other")
+    assert "are kept" not in str(error.value)
+    with alone(tmp_path / "third"):
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ["t"]
+
+
+LOCKERS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from parley.dataset.partial_downloads import alone
+
+def enter(_):
+    for _ in range(300):
+        with alone(Path(sys.argv[1], "x")):
+            inside.append(1)
+            assert len(inside) == 1
+            inside.pop()
+
+inside = []
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(enter, range(4)))
+"""
+
+
+def test_many_that_lock_a_file_and_remove_it_get_in_one_at_a_time(tmp_path):
+    subprocess.run([sys.executable, "-c", LOCKERS, str(tmp_path)], check=True, timeout=30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_http_libraries_are_loaded_only_for_a_download():
+    code = "import sys, parley.dataset.downloads; assert not {'requests', 'urllib3'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_full_disk_ends_in_a_sentence_and_costs_no_byte(web, tmp_path, small_disk):

@@ -1,5 +1,7 @@
 """File locks end with their process; records of killed processes are removed."""
 
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -69,6 +71,21 @@ def test_a_killed_process_does_not_conflict_and_its_record_is_removed(tmp_path):
         lock.close()
         lock.close()
     assert not list(tmp_path.glob("*.json"))
+
+
+def test_on_a_file_system_without_locks_the_process_id_decides(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    with another_process(tmp_path) as other:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        with pytest.raises(ParleyError, match=rf"process {other.pid} on .* \(holder\)"):
+            acquire("me", [], ["out.txt"], tmp_path)
+        other.kill()
+        other.wait()
+        lock, alone = acquire("me", [], ["out.txt"], tmp_path)
+    assert alone
+    lock.close()
 
 
 def test_a_job_that_outlives_its_killed_parent_conflicts(tmp_path):

@@ -1,7 +1,6 @@
 """Find the files in resources/ that no experiment uses, and remove them."""
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
@@ -19,16 +18,21 @@ from parley.core.formats import file_size
 from parley.core.progress import Progress
 from parley.dataset.archives import TAR, ZIP
 from parley.dataset.fetch.cache import LEFT_BEHIND_S
+from parley.dataset.partial_downloads import PARTIAL_NAME, is_going_on
+from parley.dataset.sources.archive import DOWNLOADED
+from parley.dataset.sources.base import TORCHVISION_FOLDER
+from parley.dataset.sources.base import UNFINISHED as UNFINISHED_FOLDER
 from parley.provenance.records import FOLDER as RECORDS
 
-ROOT, TORCHVISION = "resources", "resources/torchvision"
+ROOT = "resources"
 LEFTOVERS, UNFINISHED = "leftovers", "unfinished downloads"
 _PATTERNS = {kind: re.compile(pattern) for kind, pattern in KINDS.items()} | {
     UNFINISHED: re.compile(
-        rf"(.+)/[.]([^/]+)[.]partial([.]json)?|{TORCHVISION}/[.]unfinished|{KINDS['archives']}/[^/]+[.]download"
+        f"(.+)/{PARTIAL_NAME.pattern}|{TORCHVISION_FOLDER}/{re.escape(UNFINISHED_FOLDER)}"
+        f"|{KINDS['archives']}/[^/]+{re.escape(DOWNLOADED)}"
     ),
 }
-_FOLDERS = {"/".join(pattern.split("/")[:2]) for pattern in KINDS.values()} | {TORCHVISION}
+_FOLDERS = {"/".join(pattern.split("/")[:2]) for pattern in KINDS.values()} | {TORCHVISION_FOLDER}
 
 
 class Entry(NamedTuple):
@@ -65,7 +69,7 @@ class Survey:
     """
 
     def __init__(self, uses: Sequence[Uses], unknown: dict[str, str]) -> None:
-        self._uses, self._unknown = uses, tuple(unknown)
+        self._uses, self._unknown = {one: one.paths | one.recorded for one in uses}, tuple(unknown)
         self.notes = [
             f"Everything is kept for {name}, because what it uses is unknown: {why} Correct this, give its "
             "config with --configfile, or move the folder out of results/, or remove it."
@@ -81,11 +85,11 @@ class Survey:
         if Path(ROOT).is_symlink():
             self._note_link(ROOT)
         self.entries = list(self._below(ROOT))
-        raw = [one for one in _scanned(TORCHVISION) if one.name != ".unfinished"]
-        if raw and not self._users_of("", TORCHVISION):
+        raw = [one for one in _scanned(TORCHVISION_FOLDER) if one.name != UNFINISHED_FOLDER]
+        if raw and not self._users_of("", TORCHVISION_FOLDER):
             self.notes.append(
-                f"{TORCHVISION} has {file_size(_measured(raw)[0])} of files of torchvision that no experiment uses; "
-                "remove those that you can get again by hand."
+                f"{TORCHVISION_FOLDER} has {file_size(_measured(raw)[0])} of files of torchvision that no experiment "
+                "uses; remove those that you can get again by hand."
             )
 
     def remove(self, entry: Entry, progress: Progress) -> None:
@@ -94,11 +98,11 @@ class Survey:
         if entry.kind == ANSWERS:
             for answer, is_kept in self._stored_answers():
                 if not is_kept:
-                    Path(answer.path).unlink()
+                    Path(answer.path).unlink(missing_ok=True)
                     folders.add(Path(answer.path).parent)
                     progress.advance()
         elif path.is_symlink() or not path.is_dir():
-            path.unlink()
+            path.unlink(missing_ok=True)
         else:
             # Renamed, because a folder of which only a part is left would be complete for Snakemake.
             shutil.rmtree(path.rename(path.with_name(f".removed.{secrets.token_hex(6)}.part")))
@@ -122,24 +126,26 @@ class Survey:
             if one.path == CACHE_FOLDER:
                 yield from self._cached()
             kind = _kind_of(one)
+            if kind == ANSWERS:  # They are counted together.
+                continue
             experiments = self._users_of(kind, one.path) if kind else ()
-            if kind and not (kind == ANSWERS or (kind == UNFINISHED and _is_locked(one.path))):
+            if kind and _status(one) and not (kind == UNFINISHED and is_going_on(Path(one.path))):
                 yield Entry(kind, one.path, *_measured([one]), experiments)
-            if is_folder and (not kind or experiments) and folder != TORCHVISION:
+            if is_folder and (not kind or experiments) and folder != TORCHVISION_FOLDER:
                 yield from self._below(one.path)
 
     def _users_of(self, kind: str, path: str) -> tuple[str, ...]:
         if kind == LEFTOVERS:
             return ()
-        uses = self._uses
+        uses = list(self._uses)
         if kind == UNFINISHED and (parts := _PATTERNS[kind].fullmatch(path)):
             if parts[2]:
                 path = f"{parts[1]}/{parts[2]}"
-            elif path.endswith(".download"):  # Once the archive has been stored, nobody needs it.
+            elif path.endswith(DOWNLOADED):  # Once the archive has been stored, nobody needs it.
                 uses = [] if any(Path(path).with_suffix(suffix).exists() for suffix in (TAR, ZIP)) else uses
             else:  # An experiment whose images have been packed needs it no longer.
                 uses = [one for one in uses if not all(Path(_).exists() for _ in one.paths if "/datasets/" in _)]
-        found = [one.name for one in uses if any(overlap(path, used) for used in one.paths | one.recorded)]
+        found = [one.name for one in uses if any(overlap(path, used) for used in self._uses[one])]
         return tuple(dict.fromkeys([*found, *self._unknown]))
 
     def _experiments_with_answers(self) -> tuple[str, ...]:
@@ -148,7 +154,7 @@ class Survey:
             return ()
         unplanned = {one.name: one.plan for one in self._uses if one.plan and not Path(one.plan).is_file()}
         self.notes += [f"All cached answers are kept for {name}, which has no plan yet." for name in unplanned]
-        pools = {f"{path}/plan.tsv" for one in self._uses for path in one.paths | one.recorded if "/plans/" in path}
+        pools = {f"{path}/plan.tsv" for paths in self._uses.values() for path in paths if "/plans/" in path}
         self._answers = answers_of(sorted(plan for plan in pools if Path(plan).is_file()))
         return (*unplanned, *self._unknown)
 
@@ -162,9 +168,10 @@ class Survey:
     def _cached(self) -> Iterator[Entry]:
         kept, rest = Counter[str](), Counter[str]()
         for one, is_kept in self._stored_answers():
-            counts = kept if is_kept else rest
-            counts["bytes"] += one.stat(follow_symlinks=False).st_size
-            counts["files"] += 1
+            if status := _status(one):
+                counts = kept if is_kept else rest
+                counts["bytes"] += status.st_size
+                counts["files"] += 1
         users = self._kept_answers or tuple(one.name for one in self._uses if one.plan)
         for counts, experiments in ((kept, users), (rest, ())):
             if counts:
@@ -191,7 +198,7 @@ def _kind_of(one: os.DirEntry[str]) -> str:
     """Return the kind of a file or folder; an empty string if it has none."""
     if ASIDE_NAME.fullmatch(one.name):
         is_in_cache = one.path.startswith(f"{CACHE_FOLDER}/")  # Runs in other folders may use it through a link.
-        is_new = is_in_cache and time.time() - one.stat(follow_symlinks=False).st_mtime < LEFT_BEHIND_S
+        is_new = is_in_cache and (status := _status(one)) and time.time() - status.st_mtime < LEFT_BEHIND_S
         return "" if is_new else LEFTOVERS
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(one.path)), "")
 
@@ -204,6 +211,14 @@ def _scanned(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
+def _status(one: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the status of a file or folder, not of what a link refers to; None if a run has just removed it."""
+    try:
+        return one.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
 def _measured(entries: Iterable[os.DirEntry[str]]) -> tuple[int, int]:
     """Return the size and number of files, also of those in folders. A link counts as no file."""
     size = files = 0
@@ -211,19 +226,6 @@ def _measured(entries: Iterable[os.DirEntry[str]]) -> tuple[int, int]:
         if one.is_dir(follow_symlinks=False):
             below = _measured(_scanned(one.path))
             size, files = size + below[0], files + below[1]
-        elif not one.is_symlink():
-            size, files = size + one.stat(follow_symlinks=False).st_size, files + 1
+        elif not one.is_symlink() and (status := _status(one)):
+            size, files = size + status.st_size, files + 1
     return size, files
-
-
-def _is_locked(path: str) -> bool:
-    """Return whether a process is downloading to a file."""
-    partial = Path(path.removesuffix(".json"))
-    if not partial.is_file():  # It is a folder, or a killed process has left only the record.
-        return False
-    with partial.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

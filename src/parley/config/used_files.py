@@ -16,6 +16,7 @@ from parley.core.files import is_web_url
 from parley.core.tables import stream_table
 from parley.dataset.listing import is_key
 from parley.dataset.sources import open_source
+from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record, workflow_path
 from parley.text.glosses import needs_wordnet
@@ -32,7 +33,7 @@ KINDS = {
     "drawn images": f"resources/world/{_DIGEST}",
     "torchvision images": f"resources/datasets/{_DIGEST}",
     "lists": f"resources/urls/{_DIGEST}[.](list|tsv)",
-    "archives": f"resources/archives/{_DIGEST}",
+    "archives": f"{ARCHIVES_FOLDER}/{_DIGEST}",
     "weights": f"{WEIGHTS_FOLDER}/checkpoints/[^/]+-[0-9a-f]{{8,64}}[.]pth",
     "WordNet": f"{WORDNET_FOLDER}/{_DIGEST}",
     "word vectors": f"{WORDS_FOLDER}/{_DIGEST}-[^/]+",

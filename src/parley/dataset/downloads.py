@@ -14,12 +14,13 @@ from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
 from parley.core.progress import Progress, in_words
 from parley.dataset.partial_downloads import PartialDownload, unfinished
+from parley.dataset.web_rules import UnavailableError
 
-# `web_client` is imported in the functions that use it, so that parsing the Snakefile does not load HTTP libraries.
+# `web_client` and urllib3 are imported in the functions that use them, so that parsing the Snakefile is quick.
 if TYPE_CHECKING:
     from urllib3 import Retry
 
-    from parley.dataset.web_client import Answer, UnavailableError
+    from parley.dataset.web_client import Answer
 
 logger = logging.getLogger(__name__)
 MOST_BYTES = 200_000_000_000
@@ -53,6 +54,10 @@ class _Wanted(NamedTuple):
         if self.size is not None and total_bytes != self.size:
             return f"it has {total_bytes} bytes, not {self.size}"
         return f"it has more than {self.most_bytes} bytes" if total_bytes > self.most_bytes else ""
+
+
+class _OtherRangeError(UnavailableError):
+    """Raised if an answer is not what was asked for: the rest of the file, or the file if it has changed."""
 
 
 def download(
@@ -124,8 +129,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _first_available(locations: Sequence[str], partial: PartialDownload, wanted: _Wanted) -> str:
     """Get the file from the first location that provides it, and return the location."""
-    from parley.dataset.web_client import UnavailableError
-
     reasons = []
     for location in sorted(locations, key=lambda one: (not partial.is_from(one), _host(one) in _FAILED_HOSTS)):
         try:
@@ -153,8 +156,6 @@ def _host(location: str) -> str:
 
 
 def _copy(location: str, partial: PartialDownload, wanted: _Wanted) -> None:
-    from parley.dataset.web_client import UnavailableError
-
     try:
         path = Path(location).expanduser()
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -170,8 +171,6 @@ def _copy(location: str, partial: PartialDownload, wanted: _Wanted) -> None:
 
 
 def _chunks_of(path: Path) -> Iterator[bytes]:
-    from parley.dataset.web_client import UnavailableError
-
     try:
         with path.open("rb") as source:
             while chunk := source.read(_CHUNK_BYTES):
@@ -185,14 +184,13 @@ def _fetch(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
     from urllib3 import Retry
     from urllib3.exceptions import MaxRetryError
 
-    from parley.dataset.web_client import UnavailableError
-
     retry = unused = Retry(RETRIES, backoff_factor=BACKOFF_S)
-    most = partial.size
+    most, is_whole = partial.size, False
     while True:
         try:
-            _request(url, partial, wanted)
+            _request(url, partial, wanted, is_whole)
         except UnavailableError as reason:
+            is_whole = isinstance(reason, _OtherRangeError)
             if not reason.transient:
                 raise
             if partial.size >= most + _PROGRESS_BYTES:
@@ -221,11 +219,11 @@ def _pause_s(reason: "UnavailableError", retry: "Retry") -> float:
     return max(asked_s, retry.get_backoff_time())
 
 
-def _request(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
-    """Request what is missing of a file, add it, and check the file."""
-    from parley.dataset.web_client import UnavailableError, opened
+def _request(url: str, partial: PartialDownload, wanted: _Wanted, is_whole: bool) -> None:
+    """Request what is missing of a file or, if `is_whole`, all of it; add it, and check the file."""
+    from parley.dataset.web_client import opened
 
-    have = partial.size if wanted.checksum or partial.is_from(url) else 0
+    have = partial.size if not is_whole and (wanted.checksum or partial.is_from(url)) else 0
     if not have or have != partial.source.get("bytes"):  # Otherwise the last process was killed while checking.
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and partial.is_from(url):
@@ -233,7 +231,7 @@ def _request(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
         with opened(url, headers, wanted.allow_private_hosts, wanted.timeout_s) as answer:
             start, total = _extent(answer, have, partial, url)
             if refusal := wanted.refusal(total) or _refused_encoding(answer, url, wanted):
-                partial.discard()
+                partial.discard(url)
                 raise UnavailableError(refusal)
             if start:
                 partial.go_on_from(url)
@@ -249,10 +247,8 @@ def _request(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
 def _extent(answer: "Answer", have: int, partial: PartialDownload, url: str) -> tuple[int, int | None]:
     """Return where in the file an answer's body begins, and the file's size, which may be unknown.
 
-    If the answer neither continues the file nor begins it anew, discard the bytes so far and raise an error.
+    If the answer neither continues the file nor begins it anew, discard the bytes from this URL and raise an error.
     """
-    from parley.dataset.web_client import UnavailableError
-
     if answer.status == 200:
         return 0, answer.length_bytes
     known = partial.source.get("bytes")
@@ -262,8 +258,8 @@ def _extent(answer: "Answer", have: int, partial: PartialDownload, url: str) -> 
         total = known if found[2] == "*" else int(found[2])
         if known in (None, total):
             return have, total
-    partial.discard()
-    raise UnavailableError(f"HTTP status {answer.status}, and not the range asked for", transient=bool(have))
+    partial.discard(url)
+    raise _OtherRangeError(f"HTTP status {answer.status}, and not the range asked for", transient=bool(have))
 
 
 def _validator(answer: "Answer") -> str:
@@ -286,8 +282,6 @@ def _refused_encoding(answer: "Answer", url: str, wanted: _Wanted) -> str:
 
 
 def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload, wanted: _Wanted) -> None:
-    from parley.dataset.web_client import UnavailableError
-
     size = partial.size
     if total is not None and total - size > (free := shutil.disk_usage(partial.path.parent).free):
         raise UnavailableError(f"{total - size} bytes are to be written, and the disk has {free} free")
@@ -306,8 +300,6 @@ def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload
 
 def _verify(partial: PartialDownload, wanted: _Wanted, continued: bool) -> None:
     """Check the size and checksum of a complete file. If it was continued, it may be got anew."""
-    from parley.dataset.web_client import UnavailableError
-
     refusal = wanted.refusal(partial.size)
     if not refusal and wanted.checksum and (found := other_digest(partial.path, wanted.checksum)):
         refusal = f"its {wanted.checksum[0]} is {found}, not {wanted.checksum[1]}"

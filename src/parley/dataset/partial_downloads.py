@@ -1,8 +1,9 @@
 """Keep the bytes of unfinished downloads in hidden files, so that a later process can continue."""
 
-import fcntl
 import logging
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -11,8 +12,11 @@ from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import explained_write_errors, read_json, write_json
+from parley.core.locks import is_locked, lock
 
 logger = logging.getLogger(__name__)
+PARTIAL_NAME = re.compile(r"[.]([^/]+)[.]partial([.]json)?")
+"""Pattern of the names of unfinished downloads and their records; the first group is the name of the finished file."""
 
 
 class PartialDownload:
@@ -20,17 +24,18 @@ class PartialDownload:
 
     Parameters
     ----------
-    path
-        Path of the file with the bytes.
+    final
+        Path of the finished file.
     stream
-        The same file, opened for appending without a buffer.
+        The file with the bytes, opened for appending without a buffer.
     has_checksum
         Whether a checksum will tell if bytes from several servers make up the file.
     """
 
-    def __init__(self, path: Path, stream: FileIO, has_checksum: bool) -> None:
-        self.path, self._stream, self._has_checksum = path, stream, has_checksum
-        self._record = path.with_name(f"{path.name}.json")
+    def __init__(self, final: Path, stream: FileIO, has_checksum: bool) -> None:
+        self.path, self._stream, self._has_checksum = Path(str(stream.name)), stream, has_checksum
+        self._is_own = self.path != _partial(final)
+        self._record = self.path.with_name(f"{self.path.name}.json")
         self.source: dict[str, Any] = {}
         with suppress(ParleyError):  # There is no record, or the computer stopped while it was written.
             found = read_json(self._record)
@@ -44,7 +49,7 @@ class PartialDownload:
     @property
     def is_useful(self) -> bool:
         """Whether a later call can continue from these bytes."""
-        return self.size > 0 and (self._has_checksum or bool(self.source.get("validator")))
+        return not self._is_own and self.size > 0 and (self._has_checksum or bool(self.source.get("validator")))
 
     def is_from(self, url: str) -> bool:
         """Return whether the bytes are from a URL whose server can tell whether its file is still the same."""
@@ -70,8 +75,10 @@ class PartialDownload:
         while rest:  # An almost full disk takes only a part.
             rest = rest[self._stream.write(rest) :]
 
-    def discard(self) -> None:
-        """Discard the bytes."""
+    def discard(self, url: str | None = None) -> None:
+        """Discard the bytes; if a URL is given, only those from there."""
+        if url not in (None, self.source.get("url")):
+            return
         self._stream.truncate(0)
         self._record.unlink(missing_ok=True)
         self.source = {}
@@ -84,41 +91,63 @@ class PartialDownload:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Run a block that makes files whose names begin with that of `path` while no other process does."""
-    lock = path.with_name(f".{path.name}.lock")
-    with explained_write_errors(path, lock):
+    """Run a block that makes files whose names begin with that of `path` while no other process does.
+
+    On a file system without locks, other processes may run it, too.
+    """
+    file = path.with_name(f".{path.name}.lock")
+    with explained_write_errors(path, file):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(lock):
+        with _locked(file) as stream:
             try:
                 yield
             finally:
-                lock.unlink(missing_ok=True)
+                Path(str(stream.name)).unlink(missing_ok=True)
 
 
 @contextmanager
 def unfinished(final: Path, has_checksum: bool) -> Iterator[PartialDownload]:
     """Lock the unfinished download of a file, and remove it afterwards if it is finished or cannot be continued."""
-    path = final.with_name(f".{final.name}.partial")
+    path = _partial(final)
     with explained_write_errors(final, path):
         final.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path) as stream:
-            partial = PartialDownload(path, stream, has_checksum)
+            partial = PartialDownload(final, stream, has_checksum)
             try:
                 yield partial
             finally:
-                if not path.exists() or not partial.is_useful:
+                if not partial.path.exists() or not partial.is_useful:
                     partial.remove()
 
 
+def is_going_on(path: Path) -> bool:
+    """Return whether a process is writing an unfinished download, given by its path or that of its record."""
+    partial = path.with_name(path.name.removesuffix(".json"))
+    try:
+        return partial.is_file() and bool(is_locked(partial))
+    except FileNotFoundError:  # It has just been finished.
+        return False
+
+
+def _partial(final: Path) -> Path:
+    return final.with_name(f".{final.name}.partial")
+
+
 def _locked(path: Path) -> FileIO:
-    """Open a file for appending, and lock it; wait while another process has locked it."""
+    """Open a file for appending, and lock it; wait while another process has locked it.
+
+    On a file system without locks, the file is renamed, so that no other process writes to it.
+    """
     while True:
         stream = path.open("ab", buffering=0)
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("%s is being written by another process; waiting for it", path)
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
-            return stream
-        stream.close()  # The other process has renamed or removed it.
+        with suppress(FileNotFoundError):  # Another process has renamed or removed it.
+            if (locked := lock(stream, wait=False)) is None:
+                stream.close()
+                own = path.with_name(f"{path.stem}.{secrets.token_hex(6)}{path.suffix}")
+                return path.rename(own).open("ab", buffering=0)
+            if not locked:
+                logger.info("%s is being written by another process; waiting for it", path)
+                lock(stream)
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return stream
+        stream.close()

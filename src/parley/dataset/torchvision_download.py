@@ -16,13 +16,11 @@ from torchvision.datasets import VisionDataset
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.progress import BYTE, Progress
 from parley.dataset.partial_downloads import alone
-from parley.dataset.sources.base import SourceOptions
+from parley.dataset.sources.base import UNFINISHED, SourceOptions
 
 logger = logging.getLogger(__name__)
 LONGEST_SILENCE_S = 60.0
 """Maximum time without a byte from a server; torchvision sets none."""
-UNFINISHED = ".unfinished"
-"""Folder in the root in which a dataset is downloaded and unpacked, so that an interrupted one is never read."""
 _OURS = frozenset({"root", "download", "transform", "target_transform", "transforms", "loader"})
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2")
 _NO_DATASETS = frozenset({"VisionDataset", "DatasetFolder", "wrap_dataset_for_transforms_v2"})

@@ -20,7 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from parley.core.files import is_web_url
 from parley.dataset.connection_watchdog import LEAST_BYTES_PER_S, Watchdog
 from parley.dataset.secret_headers import secret_headers
-from parley.dataset.web_rules import is_public, names_private_host, proxy_for, user_agent
+from parley.dataset.web_rules import UnavailableError, is_public, names_private_host, proxy_for, user_agent
 
 CHUNK_BYTES = 1 << 17
 MOST_REDIRECTS = 5
@@ -32,24 +32,6 @@ _TRANSIENT_ERRORS = (
 _LONGEST_TEXT = 200
 _MOST_ADDRESSES = 8
 """Maximum number of a host's addresses to try. Each may take the whole timeout, and a name server decides how many."""
-
-
-class UnavailableError(Exception):
-    """Raised if a location does not provide the file; the message states the reason.
-
-    Parameters
-    ----------
-    reason
-        Completes the sentence "the location cannot be used: ...".
-    transient
-        Whether another attempt may succeed.
-    retry_after
-        The server's header `Retry-After`, if any.
-    """
-
-    def __init__(self, reason: str, transient: bool = False, retry_after: str = "") -> None:
-        super().__init__(reason)
-        self.transient, self.retry_after = transient, retry_after
 
 
 class Answer(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rules for requests for images and for files: the User-Agent, the proxy, and which addresses are public."""
+"""Rules for requests for images and for files: the User-Agent, the proxy, which addresses are public; their error."""
 
 import functools
 import ipaddress
@@ -19,6 +19,24 @@ _NOT_PUBLIC = (
     ipaddress.IPv4Network("168.63.129.16/32"),
 )
 _IPV4_BITS = (1 << 32) - 1
+
+
+class UnavailableError(Exception):
+    """Raised if a location does not provide the file; the message states the reason.
+
+    Parameters
+    ----------
+    reason
+        Completes the sentence "the location cannot be used: ...".
+    transient
+        Whether another attempt may succeed.
+    retry_after
+        The server's header `Retry-After`, if any.
+    """
+
+    def __init__(self, reason: str, transient: bool = False, retry_after: str = "") -> None:
+        super().__init__(reason)
+        self.transient, self.retry_after = transient, retry_after
 
 
 def user_agent(contact: str = "") -> str:

@@ -6,7 +6,6 @@ record that is not locked belongs to a dead process. A locked record is never re
 """
 
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parley.core.errors import ParleyError
+from parley.core.locks import is_locked, lock
 
 FOLDER = Path(".snakemake/parley/running")
 """Folder that contains the records, relative to the working folder."""
@@ -150,8 +150,7 @@ def _exclusive(folder: Path) -> Iterator[Path]:
     """Yield the folder of the records, with exclusive access to it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".order").open("a") as stream:
-        with suppress(OSError):  # The file system may not support locks; `_is_alive` then checks the process id.
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        lock(stream)  # If the file system has no locks, `_is_alive` checks the process id.
         yield folder
 
 
@@ -159,8 +158,7 @@ def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], 
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
     # O_CLOEXEC: programs that this process starts do not inherit the lock, so it ends with this process.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    lock(descriptor)
     values = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -171,14 +169,14 @@ def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], 
         "outputs": sorted(outputs),
         "inputs": sorted(inputs),
     }
-    lock, content = LockHandle(path, descriptor), json.dumps(values).encode()
+    handle, content = LockHandle(path, descriptor), json.dumps(values).encode()
     try:
         if os.write(descriptor, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
-        lock.close()
+        handle.close()
         raise ParleyError(f"{path} cannot be written ({error.strerror}); free disk space and run again.") from error
-    return lock
+    return handle
 
 
 def _live_records(folder: Path) -> Iterator[Record]:
@@ -192,20 +190,16 @@ def _live_records(folder: Path) -> Iterator[Record]:
 
 def _all_records(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError), path.open("rb") as stream:  # The owner may just have removed it.
-            values = {**_UNKNOWN, **_parse(stream.read())}
-            yield Record(path, values, _is_alive(stream.fileno(), values))
+        with suppress(FileNotFoundError):  # The owner may just have removed it.
+            values = {**_UNKNOWN, **_parse(path.read_bytes())}
+            yield Record(path, values, _is_alive(path, values))
 
 
-def _is_alive(descriptor: int, values: dict[str, Any]) -> bool:
+def _is_alive(path: Path, values: dict[str, Any]) -> bool:
     """Return whether a record is locked; on a file system without locks, whether its process runs on this machine."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return values["host"] == socket.gethostname() and _is_running(values["pid"])
-    return False
+    if (locked := is_locked(path)) is not None:
+        return locked
+    return values["host"] == socket.gethostname() and _is_running(values["pid"])
 
 
 def _is_running(pid: int) -> bool:

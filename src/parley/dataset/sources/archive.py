@@ -28,6 +28,8 @@ from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerp
 logger = logging.getLogger(__name__)
 IN_ARCHIVE = "archive!"
 """What the path of a file in the source's archive begins with in the config section `evaluation`."""
+DOWNLOADED = ".download"
+"""Suffix of an archive as downloaded; another one replaces it once the archive is whole and can be read in place."""
 _MOST_TEXT_BYTES = 64 << 20
 _LONGEST_NAME = 255
 """Maximum length of a file's or folder's name; file systems have the same. Patterns may take long for longer ones."""
@@ -172,7 +174,7 @@ def stored(
                 _check_local(local, options)
                 keep_plain(local, paths[0])
             else:
-                _store_downloaded(list(locations), folder / f"{stem}.download", options, kinds)
+                _store_downloaded(list(locations), folder / f"{stem}{DOWNLOADED}", options, kinds)
     return next(path for path in paths if path.is_file())
 
 

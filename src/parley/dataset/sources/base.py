@@ -18,6 +18,10 @@ _END_BYTES = 1 << 20
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 ARCHIVES_FOLDER = Path("resources/archives")
 """Folder of downloaded archives, shared by all experiments."""
+TORCHVISION_FOLDER = "resources/torchvision"
+"""Folder of torchvision's files, unless the config sets another one; the default in the config's schema."""
+UNFINISHED = ".unfinished"
+"""Folder in it in which torchvision downloads and unpacks a dataset, so that an interrupted one is never read."""
 _LISTING_COLUMNS = ("class", "address")
 
 
