@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from parley.core.checksums import check_checksum, other_digest, parsed_checksum
 from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
-from parley.core.progress import Progress, in_words
+from parley.core.progress import BYTE, Progress, in_words
 from parley.dataset.partial_downloads import PartialDownload, unfinished
 from parley.dataset.web_rules import UnavailableError
 
@@ -286,7 +286,7 @@ def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload
     if total is not None and total - size > (free := shutil.disk_usage(partial.path.parent).free):
         raise UnavailableError(f"{total - size} bytes are to be written, and the disk has {free} free")
     most = min(one for one in (total, wanted.size, wanted.most_bytes) if one is not None)
-    with Progress(f"downloading {wanted.path.name}", total, "byte") as progress:
+    with Progress(f"downloading {wanted.path.name}", total, BYTE) as progress:
         if size:
             progress.resume_from(size)
         for chunk in chunks:
