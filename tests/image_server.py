@@ -113,6 +113,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers |= {"Last-Modified": f"Tue, 01 Feb 20{11 + len(version)} 00:00:00 GMT"} if "dated" in has else {}
         start, status = 0, 200
         is_same = self.headers["If-Range"] in (None, *headers.values()) or "credulous" in has
+        if "login" in has and asked[self.path] == 2:
+            self.answer(b"<html>Please log in</html>")
+            return
         if not self.headers["Range"] and "gone" in has:
             self.answer(b"", 404)
             return

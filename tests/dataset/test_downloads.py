@@ -145,6 +145,23 @@ def test_servers_that_answer_ranges_wrongly_still_give_the_file(web, tmp_path, a
     assert ranges == ["", AT_60, ""][:asked]
 
 
+@pytest.mark.parametrize("options", [{}, {"checksum": sha256(content(SIZE))}])
+def test_a_page_that_asks_for_a_login_costs_no_byte(web, tmp_path, options):
+    path = f"file/tag+cut+login/{SIZE}"
+    with pytest.raises(ParleyError, match=r"it has 26 bytes, not 300000.* 180000 bytes are kept"):
+        download([web.url(path)], tmp_path / "target", size=SIZE, **options)
+    assert fetch(web, tmp_path, "tag+cut+login", size=SIZE, **options) == (content(SIZE), ["", AT_60, AT_60])
+
+
+def test_bytes_of_a_file_of_another_size_than_wanted_now_are_discarded(web, tmp_path, quick):
+    lame = web.url(f"file/tag+lame/{SIZE}")
+    with pytest.raises(ParleyError, match="180000 bytes are kept"):
+        download([lame], tmp_path / "target")
+    with pytest.raises(ParleyError, match=r"it has 300000 bytes, not 3\)"):
+        download([lame], tmp_path / "target", size=3)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("answer", ["shifted", "refusing"])
 def test_a_mirror_that_cannot_continue_gives_the_whole_file(web, tmp_path, answer, quick):
     other = f"file/tag+{answer}/{SIZE}"

@@ -85,11 +85,11 @@ class Survey:
         if Path(ROOT).is_symlink():
             self._note_link(ROOT)
         self.entries = list(self._below(ROOT))
-        raw = [one for one in _scanned(TORCHVISION_FOLDER) if one.name != UNFINISHED_FOLDER]
+        raw, _ = _measured(one for one in _scanned(TORCHVISION_FOLDER) if one.name != UNFINISHED_FOLDER)
         if raw and not self._users_of("", TORCHVISION_FOLDER):
             self.notes.append(
-                f"{TORCHVISION_FOLDER} has {file_size(_measured(raw)[0])} of files of torchvision that no experiment "
-                "uses; remove those that you can get again by hand."
+                f"{TORCHVISION_FOLDER} has {file_size(raw)} of files of torchvision that no experiment uses; remove "
+                "those that you can get again by hand."
             )
 
     def remove(self, entry: Entry, progress: Progress) -> None:

@@ -206,7 +206,7 @@ def _fetch(url: str, partial: PartialDownload, wanted: _Wanted) -> None:
             return
 
 
-def _pause_s(reason: "UnavailableError", retry: "Retry") -> float:
+def _pause_s(reason: UnavailableError, retry: "Retry") -> float:
     """Return how long to wait before a retry; raise an error if the server asks for too long a wait."""
     from urllib3.exceptions import InvalidHeader
 
@@ -231,7 +231,8 @@ def _request(url: str, partial: PartialDownload, wanted: _Wanted, is_whole: bool
         with opened(url, headers, wanted.allow_private_hosts, wanted.timeout_s) as answer:
             start, total = _extent(answer, have, partial, url)
             if refusal := wanted.refusal(total) or _refused_encoding(answer, url, wanted):
-                partial.discard(url)
+                if start:  # Otherwise, the answer is another file, perhaps a page that asks for a login.
+                    partial.discard(url)
                 raise UnavailableError(refusal)
             if start:
                 partial.go_on_from(url)
