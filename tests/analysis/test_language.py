@@ -165,7 +165,7 @@ def test_single_bits_of_a_compositional_language_encode_single_attributes(meanin
     assert measured(meanings, made_languages.random())["measures"]["positional_disentanglement"] is None
 
 
-def test_messages_that_name_attributes_are_similar_for_classes_that_share_them(meanings):
+def test_attribute_similarity_is_one_for_compositional_messages(meanings):
     path = meanings / "attributes.tsv"
     path.write_text(ATTRIBUTES)
     metric = "topographic_similarity_attributes"
@@ -196,7 +196,7 @@ def test_similarity_to_attributes_has_random_numbers_of_its_own(meanings, monkey
     assert full == without
 
 
-def test_attributes_of_a_matrix_give_the_known_answer_on_seen_and_on_unseen_classes(meanings):
+def test_language_metrics_with_attribute_matrix(meanings):
     language = made_languages.compositional()
     bits_of = dict(zip(language.classes.tolist(), language.messages.tolist(), strict=True))
     # Every attribute is a bit of the message. In the files, classes are in another order and some are not ours.

@@ -134,7 +134,7 @@ def test_chosen_paths_alone_are_removed(clone, clean):
     }
 
 
-def test_paths_that_may_not_be_removed_are_all_reported_and_nothing_is_removed(clone, refused):
+def test_clean_refuses_protected_paths(clone, refused):
     kept, gone = experiment("a"), experiment("b", seed=12)
     shutil.rmtree("results/b")
     make("resources/images/mine/cat.jpg")
@@ -259,7 +259,7 @@ def older(config):
         (Path.unlink, "It has no config.yaml."),
     ],
 )
-def test_everything_is_kept_for_an_experiment_whose_config_cannot_be_used(clone, clean, change, why):
+def test_clean_keeps_everything_if_a_config_is_invalid(clone, clean, change, why):
     gone = experiment("gone")
     shutil.rmtree("results/gone")
     experiment("old", seed=12, files=False)
@@ -276,7 +276,7 @@ def test_everything_is_kept_for_an_experiment_whose_config_cannot_be_used(clone,
     assert unused(clean("--configfile", given)) == {*shared(gone), "resources/images/some-0123abcd"}
 
 
-def test_results_on_a_disk_that_is_away_keep_everything(clone, clean):
+def test_clean_keeps_everything_if_results_is_a_broken_link(clone, clean):
     gone = experiment("a")
     Path("results/a").rename("elsewhere")
     Path("results/a").symlink_to(clone / "elsewhere")
@@ -467,7 +467,7 @@ def test_the_folder_of_torchvisions_files_is_the_one_of_the_schema():
     assert source["root"]["default"] == TORCHVISION_FOLDER
 
 
-def test_an_unfinished_dataset_of_torchvision_is_kept_until_its_images_are_packed(clone, clean):
+def test_clean_keeps_unfinished_torchvision_download(clone, clean):
     unfinished = str(make("resources/torchvision/.unfinished/x.tar.gz").parent)
     make("resources/torchvision/..unfinished.lock", 0)  # As a kill leaves it.
     assert clean()["notes"] == []

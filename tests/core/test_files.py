@@ -65,7 +65,7 @@ def test_only_what_was_half_written_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize("refuses", [False, True])
-def test_a_copy_is_whole_and_of_its_own_whatever_the_file_system_can(tmp_path, monkeypatch, refuses):
+def test_copy_file_with_and_without_copy_file_range(tmp_path, monkeypatch, refuses):
     content = os.urandom(300_000)
     (tmp_path / "a").write_bytes(content)
     if refuses:

@@ -114,7 +114,7 @@ def test_the_unseen_classes_of_awa2_are_those_of_the_proposed_split():
 
 @pytest.mark.skipif(not Path(WORDNET, "data.noun").exists(), reason="needs WordNet 3.0 (Debian: wordnet-base)")
 @pytest.mark.parametrize("name", ["animals30", "awa2", "imagenette", "mammals70", "pets", "tiny-imagenet"])
-def test_the_shipped_classes_have_the_names_of_their_synsets_and_different_texts(name):
+def test_shipped_classes_match_wordnet(name):
     classes = [one for one in read_class_set(SETS / f"{name}.tsv") if one.wnid]
     assert check_glosses(classes, WORDNET, "corrected") == []
     wordnet = open_wordnet(WORDNET)
@@ -195,7 +195,7 @@ def test_a_class_is_found_whatever_the_spelling_of_another_data_set(name, other)
     assert matched([("x",), (other,)], name) == {name: (other,)}
 
 
-def test_a_wnid_goes_before_a_name_and_an_exact_name_before_one_that_is_alike():
+def test_class_matching_prefers_wnid_then_exact_name():
     cranes = [("crane", "n02012849"), ("crane", "n03126707"), ("Crane",)]
     assert matched(cranes, "crane", wnid="n03126707") == {"crane": cranes[1]}
     assert matched(cranes, "Crane") == {"Crane": cranes[2]}

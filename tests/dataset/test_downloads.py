@@ -227,7 +227,7 @@ def test_a_wrong_mirror_is_left_for_the_right_one(web, tmp_path):
     assert (len(web.ranges(wrong)), len(web.ranges(right))) == (2, 1)
 
 
-def test_a_later_call_goes_on_at_the_mirror_that_the_kept_bytes_are_from(web, tmp_path, quick):
+def test_resume_starts_with_the_previous_mirror(web, tmp_path, quick):
     lame, other = f"file/tag+lame/{SIZE}", f"file/tag/{SIZE}"
     with pytest.raises(ParleyError, match=r"180000 bytes are kept; run again to continue from there"):
         download([web.url("status/404/a"), web.url(lame)], tmp_path / "target")
@@ -252,7 +252,7 @@ def test_a_damaged_record_of_a_partial_file_only_costs_its_bytes(web, tmp_path, 
     assert fetch(web, tmp_path, "tag") == (content(SIZE), [""])
 
 
-def test_a_file_that_only_was_not_checked_yet_is_not_requested_again(web, tmp_path):
+def test_complete_partial_file_is_not_requested_again(web, tmp_path):
     url = web.url(f"file/tag/{SIZE}")
     (tmp_path / ".target.partial").write_bytes(content(SIZE))
     (tmp_path / ".target.partial.json").write_text(f'{{"url": "{url}", "validator": "\\"\\"", "bytes": {SIZE}}}')
@@ -318,7 +318,7 @@ def test_retry_after_is_obeyed_up_to_two_minutes(web, tmp_path):
     download([web.url("limited/soon/a.jpg")], tmp_path / "third")
 
 
-def test_a_host_that_never_answers_is_waited_for_once_not_for_each_file(web, tmp_path, quick, monkeypatch):
+def test_silent_host_is_tried_last_for_later_files(web, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(downloads, "RETRIES", 1)
     monkeypatch.setattr(downloads, "_FAILED_HOSTS", set())
     mirror = web.url(f"file/tag/{SIZE}").replace("127.0.0.1", "localhost")

@@ -70,7 +70,7 @@ def test_a_class_with_errors_that_may_pass_is_not_reused(tmp_path):
     assert reused(store(tmp_path, "second")) == ["bee"]
 
 
-def test_classes_made_here_stay_in_their_jobs_when_others_have_them_later(tmp_path):
+def test_own_classes_are_never_marked_reused(tmp_path):
     first = make(tmp_path, "first")
     make(tmp_path, "second")
     assert reused(first) == []
@@ -93,7 +93,7 @@ def test_the_classes_of_a_job_stay_the_same_while_it_runs(tmp_path):
     assert reused(store(tmp_path, "third")) == ["ant", "bee"]
 
 
-def test_another_set_that_has_the_same_input_is_found_behind_one_that_has_not(tmp_path):
+def test_copy_skips_image_sets_with_other_input(tmp_path):
     make(tmp_path, "a", {**INPUTS, "ant": "other"}, text="wrong")
     make(tmp_path, "b", text="right")
     second = store(tmp_path, "second")

@@ -84,7 +84,7 @@ def refusal(tmp_path, given, *names):
     return told.value.findings
 
 
-def test_files_are_packed_as_they_are_whatever_case_and_spaces_the_names_have(tmp_path):
+def test_packed_files_are_unchanged(tmp_path):
     bodies = lay_out_pets(tmp_path / "oxford-iiit-pet")
     found = packed(tmp_path, options(tmp_path, "OxfordIIITPet"), named("abyssinian", "Egyptian mau"))
     assert found == {
@@ -93,7 +93,7 @@ def test_files_are_packed_as_they_are_whatever_case_and_spaces_the_names_have(tm
     }
 
 
-def test_joined_splits_have_each_image_once_and_no_split_renames_another(tmp_path):
+def test_joined_splits_have_no_duplicate_images(tmp_path):
     lay_out_pets(tmp_path / "oxford-iiit-pet")
     sets = ({"split": "trainval"}, {"split": "test"}, {"split": "trainval", "target_types": "category"})
     one, both = (
@@ -161,7 +161,7 @@ def test_formats_that_parley_does_not_read_become_pngs(tmp_path):
     assert np.array_equal(*shown)
 
 
-def test_wnids_find_classes_first_and_one_class_with_two_names_is_refused(tmp_path):
+def test_torchvision_classes_match_by_wnid(tmp_path):
     for wnid in ("n01440764", "n02102040"):
         for number in range(2):
             write(tmp_path / f"imagenette2-160/train/{wnid}/{number}.JPEG", picture(number))

@@ -136,7 +136,7 @@ def test_an_edit_of_the_fetching_code_repeats_no_fetch(project, line):
     assert project.planned(config, "splits") == set()
 
 
-def test_clean_removes_answers_that_no_experiment_needs_and_only_these_are_asked_for_again(project, line):
+def test_clean_removes_only_unused_answers(project, line):
     first, server = line
     for name in ("second", "third", "fourth"):
         shutil.rmtree(project.folder / "results" / name)

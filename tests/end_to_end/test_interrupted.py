@@ -22,7 +22,7 @@ def lines_of(path):
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def test_a_whole_run_stopped_by_sigterm_goes_on_by_itself(project):
+def test_training_resumes_after_sigterm(project):
     project.snakemake("--cores", "2", "train", config=project.write_config("undisturbed", **LONGER))
     config = project.write_config("stopped", **LONGER)
     runs = project.folder / "results/stopped/runs/adaptive"

@@ -130,7 +130,7 @@ def test_the_default_experiment_across_two_nodes(another_project, tmp_path):
     assert differing(alone.folder, spread.folder) == []
 
 
-def test_jobs_on_nodes_agree_on_what_is_copied_for_another_class_set(another_project, cluster):
+def test_slurm_jobs_reuse_classes_of_another_set(another_project, cluster):
     project = another_project()
     write_classes(project.folder)
     project.snakemake("--cores", "2", "features", config=project.write_config("tiny", **TINY))

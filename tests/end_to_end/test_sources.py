@@ -178,7 +178,7 @@ def splits(project, experiment):
     return (project.folder / f"results/{experiment}/splits.tsv").read_text()
 
 
-def test_tars_by_address_give_the_splits_of_local_ones_and_are_downloaded_once(project, tars, splits_of_tars, serve):
+def test_remote_tars_match_local_tars(project, tars, splits_of_tars, serve):
     server = serve(tars)
     urls = [f"{server.address}/none/{{class}}.tar", f"{server.address}/{{class}}.tar"]
     source = {"kind": "tars", "tars": {"url": urls}}

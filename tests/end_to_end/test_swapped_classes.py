@@ -161,7 +161,7 @@ def stages(project, config):
 
 
 @pytest.mark.parametrize("on_shortage", ["fail", "drop_class"])
-def test_another_group_description_or_k_makes_no_image_and_no_feature_again(project, first, on_shortage):
+def test_group_description_and_k_do_not_refetch(project, first, on_shortage):
     config = project.write_config(
         "first", classes="eight.tsv", **VALUES | {"fetch": {**VALUES["fetch"], "on_shortage": on_shortage}}
     )
@@ -184,7 +184,7 @@ def test_another_group_description_or_k_makes_no_image_and_no_feature_again(proj
     }
 
 
-def test_the_k_of_the_dev_results_is_that_of_the_finished_seeds_unless_it_selects(project, first):
+def test_changed_k_retrains_only_if_it_selects(project, first):
     config, _ = first
     text = config.read_text()
     config.write_text(text.replace("k: 2", "k: 3").replace("- 2\n", "- 2\n- 3\n"))

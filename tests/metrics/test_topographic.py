@@ -230,7 +230,7 @@ def test_the_distance_of_attributes_is_the_fraction_that_differs_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_similarity_to_attributes_is_that_of_scipy_over_all_pairs_of_dialogues(seed):
+def test_attribute_similarity_matches_scipy(seed):
     messages, classes, table = drawn(seed)
     pairs = list(combinations(range(len(classes)), 2))
     said = [sum(a != b for a, b in zip(messages[i], messages[j], strict=True)) for i, j in pairs]
@@ -244,7 +244,7 @@ def test_similarity_to_attributes_is_that_of_scipy_over_all_pairs_of_dialogues(s
         assert value == pytest.approx(spearmanr(said, meant).statistic, abs=1e-6)
 
 
-def test_a_language_that_names_attributes_has_similarity_one_and_one_that_names_classes_has_that_of_chance():
+def test_attribute_similarity_of_compositional_and_one_hot_languages():
     good, table = languages.compositional(), languages.things(1)
     values = one_hot(good.attributes)  # a bit per value
     found = to_attributes(values, good.classes, table, 300)

@@ -68,7 +68,7 @@ def test_the_glosses_shown_before_a_run_are_those_of_classes_without_a_text():
     assert max(map(len, lines[1:])) <= 110
 
 
-def test_glosses_of_a_wordnet_that_is_yet_to_be_downloaded_are_not_checked(tmp_path, monkeypatch):
+def test_glosses_are_not_checked_before_download(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     url = "https://wordnet.invalid/wordnet.tar.gz"
     assert check_glosses([LION, ImageClass("tiger", "n02129166", "in")], url, "corrected") == []

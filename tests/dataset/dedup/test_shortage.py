@@ -83,7 +83,7 @@ def test_k_is_checked_against_the_remaining_classes(tmp_path):
     assert read_class_set(final) == classes[:2]
 
 
-def test_a_short_split_is_filled_by_key_from_candidates_that_no_split_tried(tmp_path):
+def test_short_split_is_filled_with_untried_candidates(tmp_path):
     reserves = Fetched(tmp_path).reserves["lion"]
     before = Fetched(tmp_path, failures=dict.fromkeys(reserves["dev"], "gone"))
     report = before.finalise()
@@ -110,7 +110,7 @@ def test_bytes_that_another_class_has_fill_no_split(tmp_path):
     assert_counts_add_up(report)
 
 
-def test_a_margin_too_small_for_a_split_that_was_filled_is_the_reported_reason(tmp_path):
+def test_error_names_too_small_margin(tmp_path):
     reserves = Fetched(tmp_path).reserves
     filling = sorted(reserves["lion"]["train"][6:])[:2]
     same = dict(zip([*filling, *reserves["fox"]["train"][:2]], ["a", "b"] * 2, strict=True))

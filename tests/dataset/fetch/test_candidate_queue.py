@@ -232,7 +232,7 @@ def test_a_fill_with_other_rows_is_a_mismatch(drawn, data):
     assert replayed(done, queues, targets, counts, repeats, less)[0] is not None
 
 
-def test_a_fill_fetches_the_missing_images_and_margins_by_key_from_all_other_splits():
+def test_fill_takes_candidates_in_key_order():
     train, dev = [("5", "a"), ("9", "b"), ("3", "c"), ("7", "")], [("0", "d"), ("6", "e"), ("2", "f")]
     needs = [train, dev, [("8", ""), ("1", "")]], [2, 1, 3]
     done = fetched(*needs, 5, counts=(2, 1, 2))
@@ -245,7 +245,7 @@ def test_a_fill_fetches_the_missing_images_and_margins_by_key_from_all_other_spl
     assert replayed(done, *needs, [2, 1, 2], 5, instead)[0] is not None
 
 
-def test_bytes_that_only_the_fill_shows_to_be_a_placeholder_are_made_up_for():
+def test_fill_replaces_placeholders_it_reveals():
     needs = [[("5", "same"), ("1", "same"), ("2", "new"), ("3", "newer"), ("4", "newest")], [("9", "")]], [1, 1]
     done = fetched(*needs, 1, counts=(1, 1))
     assert [row.key for row in done.fill.results] == ["1", "2", "3"]

@@ -165,7 +165,7 @@ def test_private_hosts_are_refused_and_not_cached(web, tmp_path):
     assert job.fetch(out="again").ok == 5
 
 
-def test_the_first_private_address_names_the_setting_and_a_list_of_them_stops_the_fetch(web, tmp_path, caplog):
+def test_fetch_stops_if_all_addresses_are_private(web, tmp_path, caplog):
     options = replace(PATIENT, allow_private_hosts=False)
     Job(tmp_path / "short", {LION: images(web, 5)}).fetch(options=options)
     (warning,) = [message for message in caplog.messages if "allow_private_hosts: true" in message]
@@ -207,7 +207,7 @@ def test_a_dead_link_is_replaced_from_its_own_queue_and_no_other_image_changes(w
     assert after - before == {f"{reserves['train'][12]}.jpg"}
 
 
-def test_a_short_split_is_filled_by_other_splits_candidates_whatever_the_threads_and_interruptions(web, tmp_path):
+def test_fill_is_independent_of_threads_and_kills(web, tmp_path):
     urls = images(web, 60, "mortal")
     job = Job(tmp_path, {LION: urls})
     reserves = job.reserves()

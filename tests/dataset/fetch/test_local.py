@@ -83,7 +83,7 @@ def test_a_root_reached_through_a_link_is_the_root(root, tmp_path):
     assert LocalFiles(tmp_path / "way", 100).get("lion/a.jpg").body == b"lion a"
 
 
-def test_an_archive_that_cannot_be_provided_ends_the_fetch_and_one_that_can_is_provided_once(root):
+def test_archive_is_provided_once_or_raises(root):
     def fail(name):
         raise ParleyError(f"No location gave {name}.")
 

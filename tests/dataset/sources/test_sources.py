@@ -267,7 +267,7 @@ class TestTarsByAddress:
         assert files.get("n02129165.tar!none.JPEG").error == "missing"
         assert len(source.asked) == 2
 
-    def test_a_page_instead_of_a_tar_is_as_good_as_none(self, source, tmp_path):
+    def test_html_page_falls_through_to_next_mirror(self, source, tmp_path):
         tars = source("http://page/{wnid}.tar", "http://a/{wnid}.tar")
         assert len(list(tars.entries([LION]))) == 2
         with pytest.raises(ParleyError) as error:

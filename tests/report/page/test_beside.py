@@ -25,7 +25,7 @@ def test_targets_are_those_of_the_workflow(request):
     assert targets <= set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE))
 
 
-def test_the_command_for_a_missing_file_is_not_of_another_experiment(tmp_path):
+def test_missing_file_hint_mentions_configfile(tmp_path):
     said = " ".join(Page(build(tmp_path, seeds=(0,))).text.split())
     commands = re.findall(r"run (uv run snakemake --cores all \w+)([^)]*)\)", said)
     assert len(commands) == len([target for _, _, target in FILES if target])
