@@ -152,7 +152,7 @@ def test_a_matrix_needs_both_lists_and_a_csv_a_header(tmp_path):
         files._replace(columns=None).read(["antelope"])
     for text in ("name,a,b\ncat,1,2\n", "class,a,a\ncat,1,2\n", ""):
         (tmp_path / "a.csv").write_text(text)
-        with pytest.raises(ParleyError, match="needs different names of its columns in its first line"):
+        with pytest.raises(ParleyError, match="needs a first line with unique names of columns"):
             AttributeFiles(tmp_path / "a.csv").read(["cat"])
     (tmp_path / "a.csv").write_text(f"class,a,b\ncat,1,{'2' * 200_000}\n")
     with pytest.raises(ParleyError, match=r"a.csv is not CSV .field larger than field limit .*; correct it"):

@@ -199,7 +199,7 @@ def test_class_matching_prefers_wnid_then_exact_name():
     cranes = [("crane", "n02012849"), ("crane", "n03126707"), ("Crane",)]
     assert matched(cranes, "crane", wnid="n03126707") == {"crane": cranes[1]}
     assert matched(cranes, "Crane") == {"Crane": cranes[2]}
-    with pytest.raises(ParleyError, match=r"'crane' is several classes .*\(crane/n02012849, crane/n03126707"):
+    with pytest.raises(ParleyError, match=r"'crane' matches several classes .*\(crane/n02012849, crane/n03126707"):
         matched(cranes, "crane")
 
 
@@ -210,5 +210,5 @@ def test_classes_that_are_not_found_are_all_named():
         "Class 'loin' is not in the archive (did you mean lion?); correct the class set.",
         "Class 'zebra' is not in the archive (the archive has 2 classes, such as lion, tiger); correct the class set.",
     ]
-    with pytest.raises(ParleyError, match="Classes 'lion' and 'LION' are both lion of the archive; remove one"):
+    with pytest.raises(ParleyError, match="Classes 'lion' and 'LION' both match lion of the archive; remove one"):
         matched([("lion",)], "lion", "LION")

@@ -169,7 +169,7 @@ def test_torchvision_classes_match_by_wnid(tmp_path):
     found = packed(tmp_path, given, [ImageClass("a fish", "n01440764", "in"), *named("English springer spaniel")])
     assert [len(images) for images in found.values()] == [2, 2]
     told = refusal(tmp_path, given, "Tinca tinca", "tench")
-    assert any("'Tinca tinca' and 'tench' are both tench/Tinca tinca/n01440764" in one for one in told)
+    assert any("'Tinca tinca' and 'tench' both match tench/Tinca tinca/n01440764" in one for one in told)
 
 
 def test_species_of_inaturalist_are_found_and_every_rank_by_its_own_names(tmp_path):

@@ -79,7 +79,7 @@ def code(script):
 
 
 def introduction(stages):
-    """Return lines about the rules about to run: classes whose files are copied, and the glosses of classes."""
+    """Describe the rules to be run: the classes whose files are copied, and the glosses of classes."""
     reused = FETCH_GROUPS[REUSED] if f"fetch_images_{REUSED}" in stages else []
     names = (
         f"{', '.join(reused[:MOST_SHOWN])}{', ...' if len(reused) > MOST_SHOWN else ''}"

@@ -111,7 +111,7 @@ if VALUES.source_kind == "torchvision":
             "../scripts/download_dataset.py"
 
 
-# As for a fetch, no digest of the code: an edit never downloads gigabytes again. All settings are hashed in the path.
+# No digest of the code, as for a fetch: an edit must not repeat large downloads. The path has a hash of all settings.
 if VALUES.lists_archives:
 
     rule list_archives:
@@ -308,7 +308,7 @@ if VALUES.from_images:
         script:
             "../scripts/settle.py"
 
-    # Apart from `settle`, so that another group, description or k changes no split.
+    # Separate from `settle`, which a new group, description or k must not rerun.
     rule write_classes:
         input:
             funnel=result("funnel.json"),

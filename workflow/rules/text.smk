@@ -1,7 +1,8 @@
 # Texts for the Receiver: a description per class and a vector per word. Also the attributes of classes.
 #
 # In:  the class set, WordNet 3.0, a file of word vectors; or a given descriptions.csv; a table of attributes.
-# Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv.
+# Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv;
+#      resources/words and resources/wordnet: downloads.
 
 
 if VALUES.from_images:

@@ -37,12 +37,12 @@ with stage(snakemake) as logger:
                 folder,
                 snakemake.params.cache,
                 source.provide(classes),
-                # Only settings in `params` affect the images. Timeouts and threads are no params: they rerun nothing.
+                # Only settings in `params` affect the images. Timeouts and threads are not params: they rerun nothing.
                 fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
                 source.provider(classes),
             )
         source.release(classes)
-        # Such classes are not copied to other image sets. Only lists of URLs name local files of unknown content.
+        # Such classes are not copied to other image sets. Only lists of URLs name local files that are not hashed.
         inputs |= {name: "" for name in inputs if may_change(folder / f"{name}.tsv", source.over_network)}
     # A shard's date is not kept: it is a folder, and `keep_date` restores only the modification times of files.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:

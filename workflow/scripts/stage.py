@@ -20,7 +20,7 @@ from parley.runtime.run_lock import register_job
 
 
 class _Literal(logging.Formatter):
-    """Formatter that escapes control characters and invalid text, such as a hostile archive has in its names."""
+    """Formatter that escapes control characters and invalid text, as in names from hostile archives."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))

@@ -28,7 +28,7 @@ anything runs. The complete config of an experiment is written to `results/<expe
 | `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer, on ImageNet's tars |
 | `awa2.yaml` | Animals with Attributes 2: 40 mammals and 10 unseen ones, with attributes |
 | `tiny-imagenet.yaml` | Tiny ImageNet's mammals and birds, with 6 unseen, and its insects for transfer |
-| `imagenette.yaml` | ten classes, 99 MB: the smallest real images |
+| `imagenette.yaml` | ten classes, 99 MB: the smallest real data set |
 | `pets.yaml` | 30 breeds of cats and dogs and 7 unseen ones |
 | `photos.yaml` | a folder of your own images: [your-own-classes.md](../docs/your-own-classes.md) explains each step |
 | `paper.yaml`, `paper-photos.yaml` | tests of the paper's claims: [paper.md](../docs/paper.md) |

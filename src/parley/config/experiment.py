@@ -153,7 +153,7 @@ def _missing_files(config: Config) -> list[str]:
     }
     matrix, *lists = (f"evaluation.{key}" for key in ATTRIBUTE_FILES)
     alone = [
-        f"Config: {key} is set, but {matrix}, the matrix that it belongs to, is not; set both."
+        f"Config: {key} belongs to a matrix, {matrix}, which is not set; set {', '.join([matrix, *lists])}."
         for key in lists
         if given[key] and not given[matrix]
     ]

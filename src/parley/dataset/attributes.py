@@ -42,7 +42,7 @@ class Attributes(NamedTuple):
 
 
 class AttributeFiles(NamedTuple):
-    """Files with the attributes of classes, which may be more classes than those of an experiment."""
+    """Files with the attributes of the experiment's classes; they may have further classes."""
 
     values: str | Path
     """A table (TSV or `.csv`) with the column `class` or, if `rows` is given, a matrix of numbers, a row per class."""
@@ -105,7 +105,7 @@ class AttributeFiles(NamedTuple):
                 "use files of one data set."
             )
         if len(names) < 2 or "class" in names:
-            raise ParleyError(f"{self.columns} has {len(names)} attributes; give at least two, none of them `class`.")
+            raise ParleyError(f"{self.columns} needs at least two attributes, none of them named `class`.")
         for number, row in enumerate(rows, start=1):
             where = f"{self.values}, row {number}"
             if len(row) != len(names):
@@ -159,7 +159,7 @@ def _csv(path: str | Path) -> list[dict[str, str]]:
         raise ParleyError(f"{path} is not CSV ({error}); correct it.") from error
     header = lines[0] if lines else []
     if header.count("class") != 1 or len(set(header)) != len(header):
-        raise ParleyError(f"{path} needs different names of its columns in its first line, one of them `class`.")
+        raise ParleyError(f"{path} needs a first line with unique names of columns, one of them `class`.")
     for number, cells in enumerate(lines, start=1):
         if len(cells) != len(header):
             raise ParleyError(f"{path}, row {number} has {len(cells)} fields, but the first has {len(header)}.")
@@ -174,7 +174,7 @@ def _listed(path: str | Path) -> list[str]:
         first = int(lines[0].split()[0]) if lines else 0
         for place, line in enumerate(lines):
             if int(line.split()[0]) != first + place or first > 1:
-                raise ParleyError(f"{path}, line {place + 1} is {line!r}; number the lines from 1 without gaps.")
+                raise ParleyError(f"{path}, line {place + 1} is {line!r}; number the lines from 0 or 1 without gaps.")
         lines = [match[2] for match in numbered if match]
     if len(set(lines)) < len(lines):
         repeated = Counter(lines).most_common(1)[0][0]

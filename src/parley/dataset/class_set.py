@@ -153,7 +153,7 @@ def match_classes(
         if len(same) > 1:
             several = ", ".join("/".join(labels) for labels in same[:_MOST_LISTED])
             findings.add(
-                f"Class {one.name!r} is several classes of {where} ({several}); give it a name or wnid of one."
+                f"Class {one.name!r} matches several classes of {where} ({several}); use one's name or wnid."
             )
         elif not same:
             names = sorted(labels[0] for labels in others)
@@ -161,7 +161,7 @@ def match_classes(
             hint = did_you_mean(one.name, [label for labels in others for label in labels], some)
             findings.add(f"Class {one.name!r} is not in {where} ({hint}); {fix}.")
         elif (first := owners.setdefault(same[0], one.name)) != one.name:
-            findings.add(f"Classes {first!r} and {one.name!r} are both {'/'.join(same[0])} of {where}; remove one.")
+            findings.add(f"Classes {first!r} and {one.name!r} both match {'/'.join(same[0])} of {where}; remove one.")
         else:
             found[one.name] = same[0]
     findings.raise_if_any()

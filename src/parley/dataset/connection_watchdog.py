@@ -12,7 +12,7 @@ LEAST_BYTES_PER_S = 5_000
 
 
 class Watchdog:
-    """Shuts a connection down that is too slow, whatever it is doing: a read timeout would allow a byte a minute."""
+    """Shuts down a connection that is too slow. A read timeout would allow a byte a minute."""
 
     def __init__(self, timeout_s: float) -> None:
         self.timed_out = False

@@ -52,7 +52,7 @@ def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: 
     Raises
     ------
     ParleyError
-        If the dataset cannot be had, does not give images with a class, or lacks a class.
+        If the dataset cannot be obtained, does not give images with a class, or lacks a class.
     """
     kind, root = dataset_class(options.dataset), Path(options.root or "").expanduser()
     images: dict[tuple[str, ...], list[_Item]] = {}

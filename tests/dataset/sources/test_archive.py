@@ -149,7 +149,7 @@ def test_classes_and_images_that_are_not_there_are_reported(tmp_path):
     with pytest.raises(ParleyError, match=r"'killer whale' is not in .*set.zip"):
         addresses(source_of(path), [LION, WHALE], tmp_path)
     with pytest.raises(
-        ParleyError, match=r"no image where source.archive.members says \(.*\); it has set/train/n02129165/im"
+        ParleyError, match=r"no image that matches source.archive.members \(.*\); it has set/train/n02129165/im"
     ):
         addresses(source_of(path, ("train/{wnid}/*",)), [LION], tmp_path)
 

@@ -199,7 +199,7 @@ def _warn_of_shortage(done: ClassFetch) -> None:
             )
     if done.fill is not None and done.fill.taken:
         logger.warning(
-            "Class %s: for these, %d candidates that its other splits did not need were tried, and %d gave an image.",
+            "Class %s: %d spare candidates of its other splits were tried for these; %d gave an image.",
             *(done.name, done.fill.taken, done.fill.ok),
         )
 

@@ -34,7 +34,7 @@ _MOST_TEXT_BYTES = 64 << 20
 _LONGEST_NAME = 255
 """Maximum length of a file's or folder's name; file systems have the same. Patterns may take long for longer ones."""
 _LONGEST_STEM_BYTES = 200
-_PLACEHOLDERS = {"wnid", "class"}
+_FIELDS = {"wnid", "class"}
 _PIECES = re.compile(r"\{(\w*)\}|(\*)")
 _SUFFIXES = re.compile(r"\.(tar(\.\w+)?|t[a-z]+[z2]|zip)$", re.IGNORECASE)
 
@@ -99,7 +99,7 @@ class ImageArchive(EntrySource):
             others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
             instead = f"it has {elsewhere}" if elsewhere else others
             where = ", ".join(self.options.members)
-            raise ParleyError(f"{path} has no image where source.archive.members says ({where}); {instead}.")
+            raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
 
@@ -181,8 +181,7 @@ def stored(
 def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions, kinds: Sequence[str]) -> None:
     """Download and store a file from the first location that gives an archive, and not a page that asks for a login.
 
-    `packed` is the path of the file as downloaded. If it is there, an earlier process was ended, or had a full disk,
-    before it had stored the archive.
+    `packed` is the path of the file as downloaded. If it exists, an earlier process stopped before it stored the archive.
     """
     refused: list[str] = []
     while locations:
@@ -233,7 +232,7 @@ def template_problems(classes: Sequence[ImageClass], templates: Sequence[str], k
     found = []
     for template in templates:
         names = {name for name, star in _PIECES.findall(template) if not star}
-        if unknown := sorted(names - _PLACEHOLDERS):
+        if unknown := sorted(names - _FIELDS):
             found.append(f"{key}: {template!r} has the placeholder {{{unknown[0]}}}; use {{wnid}} or {{class}}.")
         elif len(names) != 1:
             found.append(f"{key}: {template!r} must contain either {{wnid}} or {{class}}.")
