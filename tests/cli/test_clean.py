@@ -270,7 +270,7 @@ def test_clean_keeps_everything_if_a_config_is_invalid(clone, clean, change, why
     told = clean("--remove")
     assert unused(told) == {f"resources/images/{gone.pool}/{ASIDE}"}
     (note,) = told["notes"]
-    assert note.startswith(f"Everything is kept for results/old, because what it uses is unknown: {why}")
+    assert note.startswith(f"All files are kept, because it is unknown what results/old uses: {why}")
     given = Path("old.yaml")
     given.write_text(yaml.safe_dump({"experiment": "old", **TINY, "seed": 12}))
     assert unused(clean("--configfile", given)) == {*shared(gone), "resources/images/some-0123abcd"}
@@ -327,7 +327,7 @@ def test_what_earlier_jobs_used_is_kept(clone, clean):
     told = clean()
     assert unused(told) == shared(earlier) - {f"resources/images/{earlier.pool}"}
     assert told["notes"] == [
-        f"Jobs of results/a used resources/images/{earlier.pool}, which its config would not use today; all is kept."
+        f"Jobs of results/a used resources/images/{earlier.pool}, which its config does not use now; they are kept."
     ]
     make("results/a/.records/settle-1.json").write_text("{")
     assert clean()["unused"] == []

@@ -398,7 +398,7 @@ def test_http_libraries_are_loaded_only_for_a_download():
 def test_a_full_disk_ends_in_a_sentence_and_costs_no_byte(web, tmp_path, small_disk):
     disk = tmp_path / "disk"
     small_disk.mount(disk, 1 << 17)
-    with pytest.raises(ParleyError, match=r"300000 bytes are to be written, and the disk has \d+ free"):
+    with pytest.raises(ParleyError, match=r"300,000 more bytes are needed, but the disk has only [\d,]+ free"):
         download([web.url(f"file/tag/{SIZE}")], disk / "target")
     path = f"file/tag+unmeasured/{SIZE}"
     with pytest.raises(ParleyError, match=r"target cannot be written \(No space left on device"):

@@ -128,7 +128,7 @@ def test_attributes_of_a_matrix(project, pictures):
     out = project.snakemake("-n", target, config=config(), ok=False)
     assert "m.txt, row 1 has the number 7.5; set evaluation.attribute_threshold" in out
     out = project.snakemake("-n", target, config=config(attributes=None), ok=False)
-    assert "evaluation.attribute_names is set, but evaluation.attributes, the matrix that it belongs to, is not" in out
+    assert "evaluation.attribute_names belongs to a matrix, evaluation.attributes, which is not set; set" in out
     given = config(attribute_threshold=50)
     project.snakemake("--cores", "1", target, config=given)
     assert (project.folder / target).read_text() == "class\tred\tbig\nant\t1\t0\nbee\t0\t1\n"

@@ -35,14 +35,14 @@ def add(commands: Subparsers) -> None:
         type=Path,
         default=[],
         metavar="YAML",
-        help="configs of further experiments whose files are kept, one each; for an experiment of another folder, its "
+        help="configs of other experiments whose files to keep, one each; for one of another folder, its "
         "results/EXPERIMENT/config.yaml",
     )
     parser.add_argument(
         "--remove",
         nargs="*",
         metavar="PATH",
-        help="remove what no experiment uses or, if paths are given, what of it is at or below these paths",
+        help="remove unused files or, if paths are given, the unused files at or below them",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)

@@ -61,7 +61,7 @@ class RuleValues:
         return self._paths.class_files(suffix, [one.name for one in self._classes])
 
     def job_groups(self, suffix: str, per_job: int | None, code: str = "") -> dict[str, list[str]]:
-        """Return the classes of each job that makes files of classes, by the end of the rule's name.
+        """Divide the classes into the jobs that make their files; the keys are the ends of the rules' names.
 
         Files that exist for another image set with the same class are copied by one job, whose name ends in `REUSED`.
         Nothing is copied for a large class set, or without a shared disk.

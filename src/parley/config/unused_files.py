@@ -71,14 +71,14 @@ class Survey:
     def __init__(self, uses: Sequence[Uses], unknown: dict[str, str]) -> None:
         self._uses, self._unknown = {one: one.paths | one.recorded for one in uses}, tuple(unknown)
         self.notes = [
-            f"Everything is kept for {name}, because what it uses is unknown: {why} Correct this, give its "
-            "config with --configfile, or move the folder out of results/, or remove it."
+            f"All files are kept, because it is unknown what {name} uses: {why} Correct this, pass its config "
+            "with --configfile, or move or remove the folder."
             for name, why in unknown.items()
         ]
         for one in uses:
             if earlier := sorted(path for path in one.recorded if os.path.lexists(path)):
                 self.notes.append(
-                    f"Jobs of {one.name} used {', '.join(earlier)}, which its config would not use today; all is kept."
+                    f"Jobs of {one.name} used {', '.join(earlier)}, which its config does not use now; they are kept."
                 )
         self._answers: set[bytes] = set()
         self._kept_answers = self._experiments_with_answers()
@@ -104,7 +104,7 @@ class Survey:
         elif path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
         else:
-            # Renamed, because a folder of which only a part is left would be complete for Snakemake.
+            # Renamed first, because Snakemake would take a folder with some of its files for a complete one.
             shutil.rmtree(path.rename(path.with_name(f".removed.{secrets.token_hex(6)}.part")))
         if entry.kind != ANSWERS:
             progress.advance(entry.files)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from parley.core.errors import Findings, did_you_mean
 from parley.core.files import read_json
+from parley.core.formats import counted
 from parley.core.tables import read_table, write_table
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
@@ -152,12 +153,10 @@ def match_classes(
         same = sorted(next((by_label[form] for form in forms if form in by_label), ()))
         if len(same) > 1:
             several = ", ".join("/".join(labels) for labels in same[:_MOST_LISTED])
-            findings.add(
-                f"Class {one.name!r} matches several classes of {where} ({several}); use one's name or wnid."
-            )
+            findings.add(f"Class {one.name!r} matches several classes of {where} ({several}); use one's name or wnid.")
         elif not same:
             names = sorted(labels[0] for labels in others)
-            some = f"{where} has {len(names)} classes, such as {', '.join(names[:_MOST_LISTED])}"
+            some = f"{where} has {counted(len(names), 'class')}, such as {', '.join(names[:_MOST_LISTED])}"
             hint = did_you_mean(one.name, [label for labels in others for label in labels], some)
             findings.add(f"Class {one.name!r} is not in {where} ({hint}); {fix}.")
         elif (first := owners.setdefault(same[0], one.name)) != one.name:

@@ -83,7 +83,7 @@ def download(
     destination
         Path of the file to write.
     checksum
-        Expected checksum: `md5:`, `sha1:` or `sha256:`, then hexadecimal digits, whose last may be replaced by one
+        Expected checksum: `md5:`, `sha1:` or `sha256:`, then all hexadecimal digits or the first ones and
         `*`. A location whose file has another checksum counts as unavailable. None accepts any file. MD5 only detects
         damage: others can make a file with a given MD5.
     size
@@ -260,7 +260,7 @@ def _extent(answer: "Answer", have: int, partial: PartialDownload, url: str) -> 
         if known in (None, total):
             return have, total
     partial.discard(url)
-    raise _OtherRangeError(f"HTTP status {answer.status}, and not the range asked for", transient=bool(have))
+    raise _OtherRangeError(f"HTTP status {answer.status}, without the requested range", transient=bool(have))
 
 
 def _validator(answer: "Answer") -> str:
@@ -279,13 +279,13 @@ def _refused_encoding(answer: "Answer", url: str, wanted: _Wanted) -> str:
     if encoding in ("", "identity") or wanted.checksum or is_gzipped_file:
         return ""
     shown = "gzip" if encoding in ("gzip", "x-gzip") else "an encoding"
-    return f"its server applies {shown} unasked; to store it as sent, give the checksum of what is sent"
+    return f"its server applies {shown} unasked; to store it so, give the checksum of the encoded file"
 
 
 def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload, wanted: _Wanted) -> None:
     size = partial.size
     if total is not None and total - size > (free := shutil.disk_usage(partial.path.parent).free):
-        raise UnavailableError(f"{total - size} bytes are to be written, and the disk has {free} free")
+        raise UnavailableError(f"{total - size:,} more bytes are needed, but the disk has only {free:,} free")
     most = min(one for one in (total, wanted.size, wanted.most_bytes) if one is not None)
     with Progress(f"downloading {wanted.path.name}", total, BYTE) as progress:
         if size:

@@ -98,7 +98,7 @@ class ClassStore:
 
     def _is_reused(self, name: str, digest_of_class: Callable[[str], str]) -> bool:
         record = _record_of(self.folder, name)
-        # The job of the group that has made a class, or is making it, keeps it.
+        # A class stays with the group job that made it or is making it.
         if self._has(self.folder, name) or (record and not record[REUSED]):
             return bool(record.get(REUSED))
         return bool(self._others(name, self._facts(name, {name: digest_of_class(name)})))
@@ -146,7 +146,7 @@ class ClassStore:
 def reusing(
     kind: str, tars: Sequence[str], outputs: Sequence[str], code: str, rule: str, digests: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
-    """Copy what other image sets have of files that are made from tars, and yield the rest; record all at the end.
+    """Copy files made from tars from other image sets, yield those that are missing, and record all at the end.
 
     Parameters
     ----------

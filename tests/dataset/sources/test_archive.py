@@ -178,6 +178,18 @@ def test_a_file_of_the_archive_is_copied_out(tmp_path, kind):
         source.unpack("../set.zip")
 
 
+def test_a_copy_by_another_name_has_other_keys_and_another_digest(tmp_path):
+    sources = [source_of(make_zip(tmp_path / f"{name}.zip")) for name in "ab"]
+    assert addresses(sources[0], [LION], tmp_path) != addresses(sources[1], [LION], tmp_path)
+    assert sources[0].digest([LION]) != sources[1].digest([LION])
+
+
+def test_a_text_of_more_than_64_mib_is_not_copied_out(tmp_path):
+    source = source_of(make_zip(tmp_path / "set.zip", {"set/big.txt": bytes((64 << 20) + 1)}))
+    with pytest.raises(ParleyError, match=r"big.txt has 67,108,865 bytes in .*, more than the 67,108,864 .*; extract"):
+        source.unpack("set/big.txt")
+
+
 def test_files_whose_paths_differ_in_a_slash_are_copied_apart(tmp_path):
     source = source_of(make_zip(tmp_path / "set.zip", {"a/b_c.txt": b"one", "a_b/c.txt": b"two"}))
     copies = [source.unpack(member) for member in ("a/b_c.txt", "a_b/c.txt")]
@@ -465,6 +477,8 @@ def test_the_digest_is_that_of_the_checksum_or_the_first_location(tmp_path):
     assert digest("http://a/x.zip") == digest("http://a/x.zip", "http://mirror/x.zip") != digest("http://b/x.zip")
     known = {"checksum": "sha1:" + "0" * 40}
     assert digest("http://a/x.zip", **known) == digest("http://b/x.zip", **known)
+    # The keys of images contain the name.
+    assert digest("http://a/x.zip", **known) != digest("http://a/y.zip", **known)
 
 
 LARGE = Path(__file__).parents[3] / "benchmarks/archives.py"

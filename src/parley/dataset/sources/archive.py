@@ -60,9 +60,9 @@ class ImageArchive(EntrySource):
         return found + template_problems(classes, templates, "source.archive.members")
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of the archive and the templates, and of the names of the classes."""
+        """Return a digest of the archive, its name, which is in the keys, the templates and the classes' names."""
         named = [(image_class.name, image_class.wnid) for image_class in classes]
-        return self._digest_of(self._identity, self.options.members, named)
+        return self._digest_of(self._identity, self._stem, self.options.members, named)
 
     def provide(self, classes: Sequence[ImageClass]) -> Path:
         """Download the archive unless there is a copy, and return its folder."""
@@ -109,9 +109,13 @@ class ImageArchive(EntrySource):
         try:
             archive = open_archive(path)
             size = archive.size_of(member)
-            if size is None or size > _MOST_TEXT_BYTES:
-                what = "does not have" if size is None else f"has {size:,} bytes in"
-                raise ParleyError(f"{path} {what} {member}; correct {IN_ARCHIVE}{member} in the config.")
+            if size is None:
+                raise ParleyError(f"{path} does not have {member}; correct {IN_ARCHIVE}{member} in the config.")
+            if size > _MOST_TEXT_BYTES:
+                raise ParleyError(
+                    f"{member} has {size:,} bytes in {path}, more than the {_MOST_TEXT_BYTES:,} that are read from an "
+                    "archive; extract it, and give the path of the copy."
+                )
             body = archive.read(member)
         except DAMAGED as error:
             raise ParleyError(f"{member} cannot be read from {path} ({error}); get the archive again.") from error
@@ -138,10 +142,15 @@ class ImageArchive(EntrySource):
         if self._local and kind_of(self._local):
             return self._local
         locations = [str(self._local)] if self._local else self.options.locations
-        name = PurePosixPath(unquote(urlsplit(locations[0]).path)).name
-        stem = _SUFFIXES.sub("", name)
+        return stored(locations, self.store(), self._stem, self.options)
+
+    @property
+    def _stem(self) -> str:
+        """Name of the archive without its suffix: that of the local file or else of the first mirror."""
+        first = "".join(self.options.locations[:1])
+        stem = _SUFFIXES.sub("", self._local.name if self._local else PurePosixPath(unquote(urlsplit(first).path)).name)
         is_name = stem.isprintable() and 0 < len(stem.encode()) <= _LONGEST_STEM_BYTES
-        return stored(locations, self.store(), stem if is_name else "archive", self.options)
+        return stem if is_name else "archive"
 
 
 def store_of(store: Path, identity: str) -> Path:
@@ -181,7 +190,7 @@ def stored(
 def _store_downloaded(locations: list[str], packed: Path, options: SourceOptions, kinds: Sequence[str]) -> None:
     """Download and store a file from the first location that gives an archive, and not a page that asks for a login.
 
-    `packed` is the path of the file as downloaded. If it exists, an earlier process stopped before it stored the archive.
+    `packed` is the path of the file as downloaded. If it exists, an earlier process stopped before storing the archive.
     """
     refused: list[str] = []
     while locations:

@@ -107,8 +107,8 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     )
     if not funnel.compared:
         sentences.append(
-            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-duplicates "
-            "of training images."
+            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain "
+            "near-duplicates of training images."
         )
     elif funnel.pairs:
         sentences.append(
