@@ -300,7 +300,7 @@ def test_a_local_file_of_another_size_is_refused(tmp_path):
 
 
 def test_nothing_is_unpacked(web, tmp_path):
-    with pytest.raises(ParleyError, match="its server applies gzip unasked; to store it as sent, give the checksum"):
+    with pytest.raises(ParleyError, match="its server applies gzip unasked; to store it so, give the checksum"):
         fetch(web, tmp_path, "packed")
     assert fetch(web, tmp_path, "packed+", checksum=sha256(content(SIZE)))[0] == content(SIZE)
     path = f"file/packed/{SIZE}/list.tgz"

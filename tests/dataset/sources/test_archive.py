@@ -284,9 +284,7 @@ def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog, name):
 def test_if_no_image_can_be_read_the_reason_is_given(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("lion/a.jpg", b"packed by bzip2")
-    with pytest.raises(
-        ParleyError, match=r"members says \(\{class\}/\*\); its images are neither stored nor deflated\."
-    ):
+    with pytest.raises(ParleyError, match=r"members \(\{class\}/\*\); its images are neither stored nor deflated\."):
         addresses(source_of(tmp_path / "set.zip", ("{class}/*",)), [LION], tmp_path)
 
 

@@ -74,8 +74,8 @@ def test_images_and_short_training_give_caveats():
     ]
     assert caveats_of(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
         "Left out because of too few images: 1 class.",
-        "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies of "
-        "training images.",
+        "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain "
+        "near-duplicates of training images.",
     ]
     assert caveats_of(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
