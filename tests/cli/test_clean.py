@@ -349,11 +349,11 @@ def test_cached_answers_are_kept_if_a_plan_has_their_key(clone, clean):
     paths = experiment("web", files=False, **WEB)
     told = clean()
     assert unused(told) == {str(aside)}
-    assert told["notes"] == ["All cached answers are kept for results/web, which has no plan yet."]
+    assert told["notes"] == ["All cached responses are kept for results/web, which has no plan yet."]
     plan_of(paths, "http://example.org/1", "http://example.org/3")
     told = clean("--remove")
     assert [(one["kind"], one["path"], one["bytes"], one["files"]) for one in told["unused"]] == [
-        ("cached answers", "resources/cache", 1000, 1),
+        ("cached responses", "resources/cache", 1000, 1),
         ("leftovers", str(aside), 1000, 1),
     ]
     assert used.exists()

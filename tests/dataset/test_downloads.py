@@ -15,7 +15,7 @@ from image_server import content
 
 from parley.core.errors import ParleyError
 from parley.dataset import downloads
-from parley.dataset.partial_downloads import alone
+from parley.dataset.partial_downloads import exclusive_lock
 
 download = functools.partial(downloads.download, allow_private_hosts=True)
 TEXT = b"list" * 100_000
@@ -361,7 +361,7 @@ def test_without_file_locks_each_process_has_a_partial_file_of_its_own(web, tmp_
     with pytest.raises(ParleyError) as error:
         download([web.url(f"file/tag+lame/{SIZE}")], tmp_path / "other")
     assert "are kept" not in str(error.value)
-    with alone(tmp_path / "third"):
+    with exclusive_lock(tmp_path / "third"):
         pass
     assert [one.name for one in tmp_path.iterdir()] == ["t"]
 
@@ -370,11 +370,11 @@ LOCKERS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from parley.dataset.partial_downloads import alone
+from parley.dataset.partial_downloads import exclusive_lock
 
 def enter(_):
     for _ in range(300):
-        with alone(Path(sys.argv[1], "x")):
+        with exclusive_lock(Path(sys.argv[1], "x")):
             inside.append(1)
             assert len(inside) == 1
             inside.pop()

@@ -18,7 +18,7 @@ from torchvision import datasets
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
-from parley.dataset.partial_downloads import alone
+from parley.dataset.partial_downloads import exclusive_lock
 from parley.dataset.sources import SourceOptions, open_source
 from parley.dataset.torchvision_download import UNFINISHED, check_dataset
 from parley.dataset.torchvision_images import pack_classes
@@ -350,7 +350,7 @@ def test_what_another_experiment_is_downloading_is_awaited(tmp_path, archives, c
     (requests, bodies), data, found = archives, tmp_path / "data", []
     given = options(data, "OxfordIIITPet")
     second = threading.Thread(target=lambda: found.append(packed(tmp_path, given, named("Abyssinian"))))
-    with alone(data / UNFINISHED):
+    with exclusive_lock(data / UNFINISHED):
         second.start()
         until = time.monotonic() + 30
         while not caplog.records and time.monotonic() < until:

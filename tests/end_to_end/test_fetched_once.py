@@ -142,9 +142,9 @@ def test_clean_removes_only_unused_answers(project, line):
         shutil.rmtree(project.folder / "results" / name)
     told = json.loads(project.parley("clean", "--json", "--remove", "--configfile", first))
     removed = {one["kind"]: one for one in told["unused"]}
-    assert set(removed) - {"lists"} == {"images", "plans", "hashes", "cached answers"}
+    assert set(removed) - {"lists"} == {"images", "plans", "hashes", "cached responses"}
     dogs = {path for path in server.requests() if "dog" in path}
-    assert removed["cached answers"]["files"] == len(dogs)
+    assert removed["cached responses"]["files"] == len(dogs)
 
     asked = len(server.requests())
     for tar in pool(project, "three").glob("*.tar"):

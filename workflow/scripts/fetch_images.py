@@ -39,7 +39,7 @@ with stage(snakemake) as logger:
                 source.provide(classes),
                 # Only settings in `params` affect the images. Timeouts and threads are not params: they rerun nothing.
                 fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
-                source.provider(classes),
+                source.archive_downloader(classes),
             )
         source.release(classes)
         # Such classes are not copied to other image sets. Only lists of URLs name local files that are not hashed.

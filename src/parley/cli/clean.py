@@ -24,7 +24,7 @@ def add(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "clean",
         help="list the images, features and downloads that no experiment uses, and remove them",
-        description="List the images, features, cached answers, archives and other files in resources/ that no "
+        description="List the images, features, cached responses, archives and other files in resources/ that no "
         "experiment in results/ uses, with their sizes; with --remove, remove them. The workflow makes or downloads "
         "them again if it needs them, but cached images of servers that are gone are lost. Experiments of other "
         "folders that use these files count only if they are given with --configfile.",

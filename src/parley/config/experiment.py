@@ -235,7 +235,7 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     source = open_source(options)
     findings = source.check(classes)
     listed = source.listable(classes) if findings else classes
-    if not listed or not source.listed_at_once:
+    if not listed or not source.listable_before_jobs:
         return findings
     try:
         listing = source.listing(listed, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parley.config.paths import CACHE_FOLDER
-from parley.config.used_files import ANSWERS, KINDS, Uses, answers_of
+from parley.config.used_files import KINDS, RESPONSES, Uses, responses_of
 from parley.core.files import ASIDE_NAME, digest_of
 from parley.core.formats import file_size
 from parley.core.progress import Progress
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
     kind
         Key of `KINDS`, `LEFTOVERS` or `UNFINISHED`.
     path
-        Path of the file or folder; for cached answers, the cache.
+        Path of the file or folder; for cached responses, the cache.
     bytes, files
         Size and number of the files. A link counts as no file.
     experiments
@@ -80,8 +80,8 @@ class Survey:
                 self.notes.append(
                     f"Jobs of {one.name} used {', '.join(earlier)}, which its config does not use now; they are kept."
                 )
-        self._answers: set[bytes] = set()
-        self._kept_answers = self._experiments_with_answers()
+        self._responses: set[bytes] = set()
+        self._kept_responses = self._experiments_with_responses()
         if Path(ROOT).is_symlink():
             self._note_link(ROOT)
         self.entries = list(self._below(ROOT))
@@ -95,18 +95,18 @@ class Survey:
     def remove(self, entry: Entry, progress: Progress) -> None:
         """Remove the files of an entry, the records of the jobs that made them, and folders that are empty then."""
         path, folders = Path(entry.path), {Path(entry.path).parent}
-        if entry.kind == ANSWERS:
-            for answer, is_kept in self._stored_answers():
+        if entry.kind == RESPONSES:
+            for response, is_kept in self._stored_responses():
                 if not is_kept:
-                    Path(answer.path).unlink(missing_ok=True)
-                    folders.add(Path(answer.path).parent)
+                    Path(response.path).unlink(missing_ok=True)
+                    folders.add(Path(response.path).parent)
                     progress.advance()
         elif path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
         else:
             # Renamed first, because Snakemake would take a folder with some of its files for a complete one.
             shutil.rmtree(path.rename(path.with_name(f".removed.{secrets.token_hex(6)}.part")))
-        if entry.kind != ANSWERS:
+        if entry.kind != RESPONSES:
             progress.advance(entry.files)
         for record in (path.parent / RECORDS).glob(f"*-{digest_of([entry.path], 8)}.json"):
             record.unlink()
@@ -126,7 +126,7 @@ class Survey:
             if one.path == CACHE_FOLDER:
                 yield from self._cached()
             kind = _kind_of(one)
-            if kind == ANSWERS:  # They are counted together.
+            if kind == RESPONSES:  # They are counted together.
                 continue
             experiments = self._users_of(kind, one.path) if kind else ()
             if kind and _status(one) and not (kind == UNFINISHED and is_going_on(Path(one.path))):
@@ -148,34 +148,34 @@ class Survey:
         found = [one.name for one in uses if any(overlap(path, used) for used in self._uses[one])]
         return tuple(dict.fromkeys([*found, *self._unknown]))
 
-    def _experiments_with_answers(self) -> tuple[str, ...]:
-        """Read the keys of the answers that experiments use; return the experiments that may use any answer."""
+    def _experiments_with_responses(self) -> tuple[str, ...]:
+        """Read the keys of the responses that experiments use; return the experiments that may use any response."""
         if not Path(CACHE_FOLDER).is_dir():
             return ()
         unplanned = {one.name: one.plan for one in self._uses if one.plan and not Path(one.plan).is_file()}
-        self.notes += [f"All cached answers are kept for {name}, which has no plan yet." for name in unplanned]
+        self.notes += [f"All cached responses are kept for {name}, which has no plan yet." for name in unplanned]
         pools = {f"{path}/plan.tsv" for paths in self._uses.values() for path in paths if "/plans/" in path}
-        self._answers = answers_of(sorted(plan for plan in pools if Path(plan).is_file()))
+        self._responses = responses_of(sorted(plan for plan in pools if Path(plan).is_file()))
         return (*unplanned, *self._unknown)
 
-    def _stored_answers(self) -> Iterator[tuple[os.DirEntry[str], bool]]:
-        """Yield the cached answers, and whether each is kept."""
+    def _stored_responses(self) -> Iterator[tuple[os.DirEntry[str], bool]]:
+        """Yield the cached responses, and whether each is kept."""
         for folder in _scanned(CACHE_FOLDER):
             for one in _scanned(folder.path) if folder.is_dir(follow_symlinks=False) else ():
-                if _PATTERNS[ANSWERS].fullmatch(one.path):
-                    yield one, bool(self._kept_answers) or bytes.fromhex(one.name) in self._answers
+                if _PATTERNS[RESPONSES].fullmatch(one.path):
+                    yield one, bool(self._kept_responses) or bytes.fromhex(one.name) in self._responses
 
     def _cached(self) -> Iterator[Entry]:
         kept, rest = Counter[str](), Counter[str]()
-        for one, is_kept in self._stored_answers():
+        for one, is_kept in self._stored_responses():
             if status := _status(one):
                 counts = kept if is_kept else rest
                 counts["bytes"] += status.st_size
                 counts["files"] += 1
-        users = self._kept_answers or tuple(one.name for one in self._uses if one.plan)
+        users = self._kept_responses or tuple(one.name for one in self._uses if one.plan)
         for counts, experiments in ((kept, users), (rest, ())):
             if counts:
-                yield Entry(ANSWERS, CACHE_FOLDER, counts["bytes"], counts["files"], experiments)
+                yield Entry(RESPONSES, CACHE_FOLDER, counts["bytes"], counts["files"], experiments)
 
     def _note_link(self, path: str) -> None:
         self.notes.append(

@@ -23,7 +23,7 @@ from parley.text.glosses import needs_wordnet
 from parley.text.glove import copy_of
 from parley.text.wordnet import WORDNET_FOLDER, downloaded_copy
 
-ANSWERS = "cached answers"
+RESPONSES = "cached responses"
 _POOL, _DIGEST = "[^/]+-[0-9a-f]{8}", "[0-9a-f]{12}"
 KINDS = {
     "images": f"resources/images/{_POOL}",
@@ -37,7 +37,7 @@ KINDS = {
     "weights": f"{WEIGHTS_FOLDER}/checkpoints/[^/]+-[0-9a-f]{{8,64}}[.]pth",
     "WordNet": f"{WORDNET_FOLDER}/{_DIGEST}",
     "word vectors": f"{WORDS_FOLDER}/{_DIGEST}-[^/]+",
-    ANSWERS: f"{CACHE_FOLDER}/[0-9a-f]{{2}}/[0-9a-f]{{32}}",
+    RESPONSES: f"{CACHE_FOLDER}/[0-9a-f]{{2}}/[0-9a-f]{{32}}",
 }
 """Kinds of files and folders that Parley makes in resources/, each of which is used as a whole; patterns of paths."""
 _ANY_KIND = re.compile(f"(?:{'|'.join(KINDS.values())})(?=/|$)")
@@ -55,7 +55,7 @@ class Uses(NamedTuple):
     recorded
         Those that are not used with the present config, but that earlier jobs used.
     plan
-        Plan whose candidates are the answers that the experiment uses; empty if it fetches no images from the web.
+        Plan whose candidates are the responses that the experiment uses; empty if it fetches no images from the web.
     """
 
     name: str
@@ -79,7 +79,7 @@ def uses_of(config_file: Path, schema: Path) -> Uses:
     Raises
     ------
     ParleyError
-        If this cannot be told, because the config, a file that it names, or a record is missing or damaged.
+        If this is unknown, because the config, a file that it names, or a record is missing or damaged.
     """
     raw = read_config(config_file)
     root, name = workflow_path(config_file)
@@ -95,8 +95,8 @@ def uses_of(config_file: Path, schema: Path) -> Uses:
     return Uses(str(config_file.parent if is_saved else config_file), here, paths, recorded, plan)
 
 
-def answers_of(plans: Iterable[str]) -> set[bytes]:
-    """Return the keys of all candidates in the plans, by which their answers are stored."""
+def responses_of(plans: Iterable[str]) -> set[bytes]:
+    """Return the keys of all candidates in the plans, by which their responses are stored."""
     return {bytes.fromhex(key) for plan in plans for (key,) in stream_table(plan, ["key"]) if is_key(key)}
 
 
@@ -139,15 +139,15 @@ def _referred_to(experiment: Experiment) -> Iterator[str]:
     for part in experiment.paths.parts:
         for file in (experiment.config["source"]["features"][part], experiment.paths.result(f"{part}.hdf5")):
             if Path(file).exists():
-                yield from (_unit_of(os.path.relpath(path)) for path in files_referred_to(Path(file)))
+                yield from (_kept_path(os.path.relpath(path)) for path in files_referred_to(Path(file)))
 
 
 def _by_records(results: Path) -> Iterator[str]:
     for record in sorted((results / RECORDS).glob("[!.]*-*.json")):
-        yield from filter(None, (_unit_of(one.path) for one in read_record(record).inputs))
+        yield from filter(None, (_kept_path(one.path) for one in read_record(record).inputs))
 
 
-def _unit_of(path: str) -> str:
+def _kept_path(path: str) -> str:
     """Return the file or folder of `KINDS` that contains a file; an empty string if none does."""
     found = _ANY_KIND.match(path)
     return found[0] if found else ""

@@ -37,7 +37,7 @@ def members_of(path: str | Path, span: tuple[int, int] | None = None) -> Iterato
         yield from _headers(stream, start + size)
 
 
-def files_along(
+def stream_files(
     raw: io.BufferedIOBase, most_bytes: int = sys.maxsize
 ) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
     """Yield the header and the bytes, in chunks, of each member of a tar that is no folder, in one pass.

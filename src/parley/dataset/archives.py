@@ -20,7 +20,7 @@ from typing import NamedTuple
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.progress import BYTE, Progress
-from parley.core.tar_headers import CHUNK_BYTES, files_along, is_file, members_of
+from parley.core.tar_headers import CHUNK_BYTES, is_file, members_of, stream_files
 
 DAMAGED = (
     *(OSError, EOFError, ValueError, RuntimeError, struct.error),
@@ -194,7 +194,7 @@ def nested_tars(path: Path) -> dict[str, tuple[int, int]]:
     return {name: spans[member] for name, member in found.items()}
 
 
-def keep_plain(source: Path, destination: Path) -> None:
+def decompress_tar(source: Path, destination: Path) -> None:
     """Write the files of a compressed tar to an uncompressed tar, in one pass and little memory.
 
     Links, devices and sparse files become links to nothing, so that they can be counted.
@@ -214,7 +214,7 @@ def keep_plain(source: Path, destination: Path) -> None:
             aside.open("wb") as target,
             Progress(f"unpacking {source.name}", None, BYTE) as progress,
         ):
-            for member, chunks in files_along(raw, most_bytes):
+            for member, chunks in stream_files(raw, most_bytes):
                 header = tarfile.TarInfo(member.name)
                 header.size = member.size if is_file(member) else 0
                 header.type = tarfile.REGTYPE if is_file(member) else tarfile.SYMTYPE

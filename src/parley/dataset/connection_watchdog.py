@@ -24,7 +24,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def watch(self, connected: socket.socket) -> socket.socket:
-        """Expect an answer on a socket, including the TLS handshake, within twice the timeout; return the socket."""
+        """Expect a response on a socket, including the TLS handshake, within twice the timeout; return the socket."""
         before, self._socket = self._socket, connected.dup()
         if before is not None:
             before.close()

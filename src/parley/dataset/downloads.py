@@ -20,7 +20,7 @@ from parley.dataset.web_rules import UnavailableError
 if TYPE_CHECKING:
     from urllib3 import Retry
 
-    from parley.dataset.web_client import Answer
+    from parley.dataset.web_client import Response
 
 logger = logging.getLogger(__name__)
 MOST_BYTES = 200_000_000_000
@@ -57,7 +57,7 @@ class _Wanted(NamedTuple):
 
 
 class _OtherRangeError(UnavailableError):
-    """Raised if an answer is not what was asked for: the rest of the file, or the file if it has changed."""
+    """Raised if a response is not what was asked for: the rest of the file, or the file if it has changed."""
 
 
 def download(
@@ -228,53 +228,53 @@ def _request(url: str, partial: PartialDownload, wanted: _Wanted, is_whole: bool
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and partial.is_from(url):
             headers["If-Range"] = partial.source["validator"]
-        with opened(url, headers, wanted.allow_private_hosts, wanted.timeout_s) as answer:
-            start, total = _extent(answer, have, partial, url)
-            if refusal := wanted.refusal(total) or _refused_encoding(answer, url, wanted):
-                if start:  # Otherwise, the answer is another file, perhaps a page that asks for a login.
+        with opened(url, headers, wanted.allow_private_hosts, wanted.timeout_s) as response:
+            start, total = _extent(response, have, partial, url)
+            if refusal := wanted.refusal(total) or _refused_encoding(response, url, wanted):
+                if start:  # Otherwise, the response is another file, perhaps a page that asks for a login.
                     partial.discard(url)
                 raise UnavailableError(refusal)
             if start:
-                partial.go_on_from(url)
+                partial.continue_from(url)
             else:
-                partial.begin(url, _validator(answer), total)
-            _append(answer.chunks, total, partial, wanted)
+                partial.begin(url, _validator(response), total)
+            _append(response.chunks, total, partial, wanted)
         expected = wanted.size if total is None else total
         if expected is not None and partial.size < expected:
             raise UnavailableError(f"it ended after {partial.size} of {expected} bytes", transient=True)
     _verify(partial, wanted, continued=bool(have))
 
 
-def _extent(answer: "Answer", have: int, partial: PartialDownload, url: str) -> tuple[int, int | None]:
-    """Return where in the file an answer's body begins, and the file's size, which may be unknown.
+def _extent(response: "Response", have: int, partial: PartialDownload, url: str) -> tuple[int, int | None]:
+    """Return where in the file a response's body begins, and the file's size, which may be unknown.
 
-    If the answer neither continues the file nor begins it anew, discard the bytes from this URL and raise an error.
+    If the response neither continues the file nor begins it anew, discard the bytes from this URL and raise an error.
     """
-    if answer.status == 200:
-        return 0, answer.length_bytes
+    if response.status == 200:
+        return 0, response.length_bytes
     known = partial.source.get("bytes")
-    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    is_same = not partial.is_from(url) or _validator(answer) in ("", partial.source["validator"])
-    if answer.status == 206 and have and found and int(found[1]) == have and is_same:
+    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    is_same = not partial.is_from(url) or _validator(response) in ("", partial.source["validator"])
+    if response.status == 206 and have and found and int(found[1]) == have and is_same:
         total = known if found[2] == "*" else int(found[2])
         if known in (None, total):
             return have, total
     partial.discard(url)
-    raise _OtherRangeError(f"HTTP status {answer.status}, without the requested range", transient=bool(have))
+    raise _OtherRangeError(f"HTTP status {response.status}, without the requested range", transient=bool(have))
 
 
-def _validator(answer: "Answer") -> str:
+def _validator(response: "Response") -> str:
     """Return the header by which a server can tell whether a file is still the same; an empty string if none can."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
+    tag = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
-def _refused_encoding(answer: "Answer", url: str, wanted: _Wanted) -> str:
+def _refused_encoding(response: "Response", url: str, wanted: _Wanted) -> str:
     """Return why an encoded body is refused; an empty string if it is stored as sent.
 
     Many servers describe a `.tgz` as a tar with the encoding gzip, so the file as sent is then the file as published.
     """
-    encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     is_gzipped_file = encoding in ("gzip", "x-gzip") and urlsplit(url).path.lower().endswith(_GZIPPED_NAMES)
     if encoding in ("", "identity") or wanted.checksum or is_gzipped_file:
         return ""

@@ -60,7 +60,7 @@ class PartialDownload:
         self._stream.truncate(0)
         self._note(url, validator, total_bytes)
 
-    def go_on_from(self, url: str) -> None:
+    def continue_from(self, url: str) -> None:
         """Keep the bytes; further ones are from a URL, perhaps another one. Then no server can vouch for all."""
         if not self.is_from(url):
             self._note("", "", self.source.get("bytes"))
@@ -90,7 +90,7 @@ class PartialDownload:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Run a block that makes files whose names begin with that of `path` while no other process does.
 
     On a file system without locks, other processes may run it, too.

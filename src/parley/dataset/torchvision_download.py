@@ -15,7 +15,7 @@ from torchvision.datasets import VisionDataset
 
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.progress import BYTE, Progress
-from parley.dataset.partial_downloads import alone
+from parley.dataset.partial_downloads import exclusive_lock
 from parley.dataset.sources.base import UNFINISHED, SourceOptions
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def open_dataset(kind: type[VisionDataset], root: Path, arguments: Mapping[str, 
     dataset = _present(kind, root, arguments)
     if dataset is not None:
         return dataset
-    with alone(root / UNFINISHED):
+    with exclusive_lock(root / UNFINISHED):
         dataset = _present(kind, root, arguments)  # Another process may just have downloaded it.
         return _downloaded(kind, root, arguments) if dataset is None else dataset
 

@@ -34,8 +34,8 @@ _MOST_ADDRESSES = 8
 """Maximum number of a host's addresses to try. Each may take the whole timeout, and a name server decides how many."""
 
 
-class Answer(NamedTuple):
-    """Answer to a GET request: its status and headers, and its body as sent, without any decoding."""
+class Response(NamedTuple):
+    """Response to a GET request: its status and headers, and its body as sent, without any decoding."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,8 +45,8 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, timeout_s: float) -> Iterator[Answer]:
-    """Send a GET request, follow redirects, and yield the answer, whose status is 200, 206 or 416.
+def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, timeout_s: float) -> Iterator[Response]:
+    """Send a GET request, follow redirects, and yield the response, whose status is 200, 206 or 416.
 
     Respects the environment variables `http_proxy`, `https_proxy`, `no_proxy`, `SSL_CERT_FILE` and
     `PARLEY_HTTP_HEADERS`.
@@ -60,13 +60,13 @@ def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, time
     allow_private_hosts
         Whether addresses that are not public may be contacted. A proxy may have any address.
     timeout_s
-        Timeout, in seconds, for connecting and between two pieces of data. An answer that takes twice as long, or a
+        Timeout, in seconds, for connecting and between two pieces of data. A response that takes twice as long, or a
         body of which fewer than `LEAST_BYTES_PER_S` arrive on average over this time, also times out.
 
     Raises
     ------
     UnavailableError
-        If there is no such answer, also while `Answer.chunks` is read.
+        If there is no such response, also while `Response.chunks` is read.
     """
     with Watchdog(timeout_s) as watchdog, _Session(watchdog, allow_private_hosts) as session:
         with _explained(watchdog):
@@ -79,7 +79,7 @@ def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, time
             length: int | None = response.raw.length_remaining
             if length is None and "Content-Length" in response.headers and not response.raw.chunked:
                 raise UnavailableError("its Content-Length is no number")
-            yield Answer(response.status_code, response.headers, _chunks(response, watchdog), length)
+            yield Response(response.status_code, response.headers, _chunks(response, watchdog), length)
 
 
 def _chunks(response: requests.Response, watchdog: Watchdog) -> Iterator[bytes]:

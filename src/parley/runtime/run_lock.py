@@ -21,7 +21,7 @@ from parley.core.locks import is_locked, lock
 
 FOLDER = Path(".snakemake/parley/running")
 """Folder that contains the records, relative to the working folder."""
-_SOLE = "sole"
+_EXCLUSIVE = "sole"
 """Role of a process with which every other conflicts; those of the others are `run` and `job`."""
 _UNKNOWN = {**dict.fromkeys(("host", "boot", "since", "what", "role"), "?"), "pid": 0, "outputs": [], "inputs": []}
 
@@ -104,7 +104,7 @@ def acquire(
             for other in others
             if writes & {*other.values["outputs"], *other.values["inputs"]}
             or reads & set(other.values["outputs"])
-            or other.values["role"] == _SOLE
+            or other.values["role"] == _EXCLUSIVE
         ]
         if conflicts:
             raise ParleyError([_conflict_message(other) for other in conflicts])
@@ -119,7 +119,7 @@ def acquire_all(what: str, folder: str | Path = FOLDER) -> LockHandle:
     with _exclusive(Path(folder)) as records:
         if conflicts := [_conflict_message(other) for other in _live_records(records)]:
             raise ParleyError(conflicts)
-        return _write_record(records, what, _SOLE, set(), set())
+        return _write_record(records, what, _EXCLUSIVE, set(), set())
 
 
 def active_records(outputs: Iterable[str]) -> list[Record]:

@@ -174,9 +174,9 @@ class DryRun:
             before, now = set(records[0].input or ()), set(map(str, job.input))
             changes += _changed_features(before - now, job.rule.workflow.globals["CONFIG"]["features"])
             # Other settings of the network have another folder of features.
-            told = f"{FEATURES}/" if changes else ()
-            found["inputs_added"] = tuple(sorted(path for path in now - before if not path.startswith(told)))
-            found["inputs_gone"] = tuple(sorted(path for path in before - now if not path.startswith(told)))
+            explained = f"{FEATURES}/" if changes else ()
+            found["inputs_added"] = tuple(sorted(path for path in now - before if not path.startswith(explained)))
+            found["inputs_gone"] = tuple(sorted(path for path in before - now if not path.startswith(explained)))
         if reason.params_changed and records:
             of_params, code = changed_params(records[0].params or [], dict(job.params.items()))
             changes += of_params

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import is_web_url, written_aside
-from parley.dataset.archives import DAMAGED, keep_plain, kind_of, open_archive
+from parley.dataset.archives import DAMAGED, decompress_tar, kind_of, open_archive
 from parley.dataset.downloads import download
-from parley.dataset.partial_downloads import alone
+from parley.dataset.partial_downloads import exclusive_lock
 
 AUTO, NLTK = "auto", "nltk"
 DEBIAN_DIRECTORY = "/usr/share/wordnet"
@@ -227,7 +227,7 @@ def _folder_of(url: str) -> Path:
 def _download(url: str, allow_private_hosts: bool) -> Path:
     """Download an archive unless another process does, and return the folder of its two files of nouns."""
     folder = _folder_of(url)
-    with alone(folder / "archive"):
+    with exclusive_lock(folder / "archive"):
         if _problems(folder):
             _unpack(url, folder, allow_private_hosts)
     return folder
@@ -241,7 +241,7 @@ def _unpack(url: str, folder: Path, allow_private_hosts: bool) -> None:
     try:
         is_compressed_tar = not kind_of(packed)
         if is_compressed_tar:
-            keep_plain(packed, plain)
+            decompress_tar(packed, plain)
         archive = open_archive(plain if is_compressed_tar else packed)
         sizes = {member.name: member.size for member in archive.members() if not member.problem}
         for wanted in (INDEX, DATA):

@@ -252,7 +252,7 @@ class TestTarsByAddress:
 
     def test_tars_are_downloaded_once_and_the_names_in_them_outlive_them(self, source, tmp_path):
         tars = source("http://dead/{wnid}.tar", "http://a/{wnid}.tar")
-        assert not tars.listed_at_once
+        assert not tars.listable_before_jobs
         assert tars.check([LION]) == []
         for _ in range(2):
             tars.write_listing([LION], tmp_path / "list.tsv")
@@ -262,7 +262,7 @@ class TestTarsByAddress:
             tars.release([LION])
             assert not list(tmp_path.glob("store/*/*.tar"))
         assert source.asked == [["http://dead/n02129165.tar", "http://a/n02129165.tar"]]
-        files = LocalFiles(tars.provide([LION]), 10, tars.provider([LION]))
+        files = LocalFiles(tars.provide([LION]), 10, tars.archive_downloader([LION]))
         assert files.get("n02129165.tar!n02129165_1.JPEG").body == b"x"
         assert files.get("n02129165.tar!none.JPEG").error == "missing"
         assert len(source.asked) == 2
@@ -309,7 +309,7 @@ class TestTarsByAddress:
     def test_a_stored_tar_that_was_damaged_is_removed_and_downloaded_again(self, source, tmp_path):
         tars = source("http://a/{wnid}.tar", keep=True)
         path = tars.provide([LION]) / "n02129165.tar"
-        tars.provider([LION])(path.name)
+        tars.archive_downloader([LION])(path.name)
         os.truncate(path, 1100)
         with pytest.raises(ParleyError, match=r"n02129165.tar was damaged \(.*\), and is removed; run again"):
             list(tars.entries([LION]))

@@ -15,14 +15,14 @@ from parley.dataset.archives import (
     TAR,
     ZIP,
     DamagedArchiveError,
-    keep_plain,
+    decompress_tar,
     kind_of,
     open_archive,
     reason_not_to_open,
 )
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import download
-from parley.dataset.partial_downloads import alone
+from parley.dataset.partial_downloads import exclusive_lock
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class ImageArchive(EntrySource):
 
     label = "an archive of images"
     needs_keys = ("locations", "members")
-    listed_at_once = False  # It may have to be downloaded first.
+    listable_before_jobs = False  # It may have to be downloaded first.
     needs_listing = True
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
@@ -176,12 +176,12 @@ def stored(
     """
     paths = [folder / f"{stem}{kind}" for kind in kinds]
     if not any(path.is_file() for path in paths):
-        with alone(folder / stem):
+        with exclusive_lock(folder / stem):
             if any(path.is_file() for path in paths):  # Another process has just made it.
                 pass
             elif not is_web_url(locations[0]) and (local := Path(locations[0])).is_file():
                 _check_local(local, options)
-                keep_plain(local, paths[0])
+                decompress_tar(local, paths[0])
             else:
                 _store_downloaded(list(locations), folder / f"{stem}{DOWNLOADED}", options, kinds)
     return next(path for path in paths if path.is_file())
@@ -229,7 +229,7 @@ def _store(packed: Path, kinds: Sequence[str]) -> str:
             packed.replace(packed.with_suffix(kind))
         return reason
     try:
-        keep_plain(packed, packed.with_suffix(TAR))
+        decompress_tar(packed, packed.with_suffix(TAR))
     except DamagedArchiveError as error:
         return str(error.__cause__)
     packed.unlink()

@@ -105,7 +105,7 @@ class Source(ABC):
     """Whether images may be fetched over the network."""
     drawn: ClassVar[bool] = False
     """Whether Parley generates the images itself, so that nobody else has rights to them."""
-    listed_at_once: bool = True
+    listable_before_jobs: bool = True
     """Whether `listing` works before any job has run, so that a shortage of candidates is reported up front."""
     needs_listing: bool = False
     """Whether a job of its own provides the files and lists the images (`EntrySource.write_listing`)."""
@@ -146,7 +146,7 @@ class Source(ABC):
         """Make sure that the files of the classes' images exist, and return the folder that contains them, if any."""
         return self.options.root
 
-    def provider(self, classes: Sequence[ImageClass]) -> Callable[[str], object] | None:
+    def archive_downloader(self, classes: Sequence[ImageClass]) -> Callable[[str], object] | None:
         """Return a function that makes sure that an archive in the folder exists, given its name; None if all do."""
         return None
 

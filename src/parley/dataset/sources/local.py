@@ -126,7 +126,7 @@ class Tars(_OnePerClass):
     def __init__(self, options: SourceOptions) -> None:
         super().__init__(options)
         if options.locations:
-            self.needs_listing, self.listed_at_once = True, False
+            self.needs_listing, self.listable_before_jobs = True, False
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return the problems with the settings, and a sentence for each class without exactly one local tar."""
@@ -153,10 +153,10 @@ class Tars(_OnePerClass):
         return self._digest_of([(name, tar, status.st_size, status.st_mtime_ns) for name, tar, status in tars])
 
     def provide(self, classes: Sequence[ImageClass]) -> Path | None:
-        """Return the folder or tar that contains the tars; tars on the web are downloaded by `provider`."""
+        """Return the folder or tar that contains the tars; tars on the web are downloaded by `archive_downloader`."""
         return self._store if self.options.locations else self.options.root
 
-    def provider(self, classes: Sequence[ImageClass]) -> Callable[[str], object] | None:
+    def archive_downloader(self, classes: Sequence[ImageClass]) -> Callable[[str], object] | None:
         """Return a function that downloads the tar of a class, given its name, if there is no copy."""
         named = {self._stored_name(image_class): image_class for image_class in classes}
         return (lambda name: self._download(named[name])) if self.options.locations else None

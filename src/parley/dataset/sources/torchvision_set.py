@@ -14,7 +14,7 @@ class TorchvisionSet(Tars):
     """
 
     label = "a dataset of torchvision"
-    listed_at_once = False  # The dataset may have to be downloaded first.
+    listable_before_jobs = False  # The dataset may have to be downloaded first.
     needs_keys: ClassVar[tuple[str, ...]] = ("dataset", "root")
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:

@@ -21,7 +21,7 @@ class UrlList(Source):
 
     label = "a list of URLs"
     over_network = True
-    listed_at_once = False  # The list may have to be downloaded first.
+    listable_before_jobs = False  # The list may have to be downloaded first.
     needs_keys: ClassVar[tuple[str, ...]] = ("locations",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:

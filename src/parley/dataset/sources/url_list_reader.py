@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parley.core.errors import ParleyError
-from parley.core.tar_headers import CHUNK_BYTES, files_along
+from parley.core.tar_headers import CHUNK_BYTES, stream_files
 from parley.dataset.listing import LONGEST_BYTES, Listing, ListingBuilder, ParseIssue
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def text_chunks(path: str | Path) -> Iterator[bytes]:
 
 
 def _tar_chunks(stream: io.BufferedReader) -> Iterator[bytes]:
-    for member, chunks in files_along(stream):
+    for member, chunks in stream_files(stream):
         if Path(member.name).name.startswith("."):
             continue
         chunk = b""
