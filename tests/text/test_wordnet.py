@@ -195,6 +195,12 @@ def test_auto_skips_unusable_copies(away):
     write_wordnet(away / "debian", "3.1")
     write_wordnet(away / "data" / "corpora" / "wordnet")
     (away / "data" / "corpora" / "wordnet" / "index.noun").unlink()
+    damaged = away / "data" / "corpora" / "wordnet.zip"
+    with zipfile.ZipFile(damaged, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("wordnet/data.noun", b"WordNet 3.0 Copyright" * 999)
+    content = bytearray(damaged.read_bytes())
+    content[60:80] = b"\xff" * 20
+    damaged.write_bytes(content)
     assert find_wordnet("auto") is None
     wnids = write_wordnet(away / "nltk_data" / "corpora" / "wordnet")
     assert open_wordnet("auto").gloss(wnids[3]) == "male peafowl"

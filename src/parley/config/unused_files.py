@@ -105,11 +105,12 @@ class Survey:
             path.unlink(missing_ok=True)
         else:
             # Renamed first, because Snakemake would take a folder with some of its files for a complete one.
-            shutil.rmtree(path.rename(path.with_name(f".removed.{secrets.token_hex(6)}.part")))
+            with contextlib.suppress(FileNotFoundError):  # Somebody else has removed it.
+                shutil.rmtree(path.rename(path.with_name(f".removed.{secrets.token_hex(6)}.part")))
         if entry.kind != RESPONSES:
             progress.advance(entry.files)
         for record in (path.parent / RECORDS).glob(f"*-{digest_of([entry.path], 8)}.json"):
-            record.unlink()
+            record.unlink(missing_ok=True)
         above = {one for folder in folders for one in (folder, *folder.parents) if Path(ROOT) in one.parents}
         for folder in sorted(above, reverse=True):
             with contextlib.suppress(OSError):  # It is not empty.

@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import psutil
@@ -44,11 +44,10 @@ class _Interrupts:
     """Replaces the scheduler's methods that start and cancel jobs."""
 
     def __init__(self, workflow: Workflow, local: LocalExecutor) -> None:
-        scheduler = workflow.scheduler
-        self._workflow, self._local, self._starting = workflow, local, False
-        self._start_jobs, self._cancel_on_cluster = scheduler.run, scheduler._executor.cancel
-        self._on_cluster = scheduler._executor is not local
-        scheduler.run, scheduler._executor.cancel = self._start, self._cancel
+        self._workflow, self._local, self._executor = workflow, local, workflow.scheduler._executor
+        self._start_jobs, self._cancel_jobs = workflow.scheduler.run, self._executor.cancel
+        self._starting, self._terminated = False, set[psutil.Process]()
+        workflow.scheduler.run, self._executor.cancel = self._start, self._cancel
 
     def interrupt(self, *_: Any) -> None:
         """Handle SIGINT."""
@@ -58,34 +57,37 @@ class _Interrupts:
             plugin.interrupted = True
         if again:
             _signal_jobs(psutil.Process.kill, set())
-        elif not self._starting:
+            return
+        _signal_jobs(psutil.Process.terminate, self._terminated)
+        if not self._starting:
             raise KeyboardInterrupt  # The scheduler then calls `_cancel`.
 
-    def _start(self, *jobs: Any, **options: Any) -> None:
-        """Start jobs, and raise afterwards: an exception in the middle would leave a thread that is never joined."""
-        self._starting = True
+    def _start(self, jobs: Any, executor: Any = None) -> None:
+        """Start jobs. A local one's thread would never be joined if it were interrupted here, so that it is later."""
+        self._starting = (executor or self._executor) is self._local
         try:
-            self._start_jobs(*jobs, **options)
+            self._start_jobs(jobs, executor)
         finally:
             self._starting = False
         if interrupted.is_set():
             raise KeyboardInterrupt
 
     def _cancel(self) -> None:
-        if self._on_cluster:
-            self._cancel_on_cluster()
-        with _terminating_jobs():
-            self._local.shutdown()
+        """Cancel all jobs and wait for the local ones; after Ctrl-C, terminate also those that were about to start."""
+        try:
+            if self._executor is not self._local:
+                self._cancel_jobs()
+        finally:
+            with _terminating_jobs(self._terminated) if interrupted.is_set() else nullcontext():
+                self._local.shutdown()
 
 
 @contextmanager
-def _terminating_jobs() -> Iterator[None]:
-    """Terminate each process of a job once; during the `with` block, also those that were about to start."""
+def _terminating_jobs(terminated: set[psutil.Process]) -> Iterator[None]:
+    """During the `with` block, terminate the processes of jobs that are not in `terminated`, and add them."""
     over = threading.Event()
 
     def terminate() -> None:
-        terminated: set[psutil.Process] = set()
-        _signal_jobs(psutil.Process.terminate, terminated)
         while not over.wait(_SECONDS_BETWEEN_LOOKS):
             _signal_jobs(psutil.Process.terminate, terminated)
 
@@ -104,7 +106,7 @@ def _signal_jobs(send: Callable[[psutil.Process], None], done: set[psutil.Proces
     Shells get none: a shell ends with its job.
     """
     for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error):  # It has ended, or belongs to another user.
             if process not in done and process.name() != "bash":
                 send(process)
                 done.add(process)

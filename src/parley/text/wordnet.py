@@ -261,7 +261,7 @@ def _problems(path: Path) -> list[str]:
     try:
         start = _read(path, DATA, _HEADER_BYTES)
         _read(path, INDEX, 1)
-    except (OSError, KeyError, zipfile.BadZipFile):
+    except (*DAMAGED, KeyError):
         return [f"WordNet is not at {path}: {DATA} or {INDEX} is missing or unreadable; {_HOW_TO_GET_IT}."]
     if _VERSION not in start:
         return [f"{path / DATA} is not WordNet 3.0, and the wnids are byte offsets of that version; {_HOW_TO_GET_IT}."]

@@ -1,6 +1,7 @@
 import io
 import itertools
 import os
+import resource
 import shutil
 import tarfile
 import unicodedata
@@ -314,6 +315,20 @@ class TestTarsByAddress:
         with pytest.raises(ParleyError, match=r"n02129165.tar was damaged \(.*\), and is removed; run again"):
             list(tars.entries([LION]))
         assert len(list(tars.entries([LION]))) == 2
+
+    def test_a_stored_tar_that_cannot_be_opened_is_kept(self, source, tmp_path):
+        tars = source("http://a/{wnid}.tar", keep=True)
+        path = tars.provide([LION]) / "n02129165.tar"
+        tars.archive_downloader([LION])(path.name)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+            with pytest.raises(ParleyError, match="Too many open files"):
+                list(tars.entries([LION]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert len(list(tars.entries([LION]))) == 2
+        assert len(source.asked) == 1
 
     def test_names_that_do_not_fit_a_table_are_counted(self, source, tmp_path):
         write_tar(tmp_path / "web/n02129165.tar", "a.png", "tab\there.png", "line\nbreak.png", os.fsdecode(b"\xff.png"))

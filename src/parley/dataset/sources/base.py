@@ -222,7 +222,7 @@ class EntrySource(Source):
 
     def write_listing(self, classes: Sequence[ImageClass], destination: Path) -> None:
         """Write `entries` to a table that `listing` reads."""
-        entries = self.entries(classes)
+        entries = list(self.entries(classes))  # This may download for hours, so that the file is not opened before.
         write_table(destination, _LISTING_COLUMNS, ((label, storable(address)) for label, address in entries))
 
     def _issue_of(self, address: str) -> ParseIssue | None:

@@ -194,7 +194,9 @@ class Tars(_OnePerClass):
         try:
             return list(self._images(tar))
         except ParleyError as error:
-            tar.unlink()
+            if not isinstance(error.__cause__, tarfile.TarError):
+                raise
+            tar.unlink(missing_ok=True)
             raise ParleyError(f"{tar} was damaged ({error.__cause__}), and is removed; run again to get it.") from error
 
     def _images(self, path: Path) -> Iterator[str]:
