@@ -80,8 +80,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
+        for name, value in {"Content_Length": str(len(body)), **headers}.items():
+            if value:
+                self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -114,7 +115,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         start, status = 0, 200
         is_same = self.headers["If-Range"] in (None, *headers.values()) or "credulous" in has
         if "login" in has and asked[self.path] == 2:
-            self.answer(b"<html>Please log in</html>")
+            page, headers = b"<html>Please log in</html>", {}
+            if "chunked" in has:  # Then no header says how long the page is.
+                page = b"%x\r\n%s\r\n0\r\n\r\n" % (len(page), page)
+                headers = {"Content_Length": "", "Transfer_Encoding": "chunked", "Content_Type": "text/html"}
+            self.answer(page, **headers)
             return
         if not self.headers["Range"] and "gone" in has:
             self.answer(b"", 404)

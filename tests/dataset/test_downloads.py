@@ -146,11 +146,15 @@ def test_servers_that_answer_ranges_wrongly_still_give_the_file(web, tmp_path, a
 
 
 @pytest.mark.parametrize("options", [{}, {"checksum": sha256(content(SIZE))}])
-def test_a_page_that_asks_for_a_login_costs_no_byte(web, tmp_path, options):
-    path = f"file/tag+cut+login/{SIZE}"
-    with pytest.raises(ParleyError, match=r"it has 26 bytes, not 300000.* 180000 bytes are kept"):
+@pytest.mark.parametrize(
+    ("traits", "reason"),
+    [("tag+cut+login", "it has 26 bytes, not 300000"), ("tag+cut+login+chunked", "its server sends a web page")],
+)
+def test_a_page_that_asks_for_a_login_costs_no_byte(web, tmp_path, traits, reason, options):
+    path = f"file/{traits}/{SIZE}"
+    with pytest.raises(ParleyError, match=f"{reason}.* 180000 bytes are kept"):
         download([web.url(path)], tmp_path / "target", size=SIZE, **options)
-    assert fetch(web, tmp_path, "tag+cut+login", size=SIZE, **options) == (content(SIZE), ["", AT_60, AT_60])
+    assert fetch(web, tmp_path, traits, size=SIZE, **options) == (content(SIZE), ["", AT_60, AT_60])
 
 
 def test_bytes_of_a_file_of_another_size_than_wanted_now_are_discarded(web, tmp_path, quick):

@@ -230,7 +230,7 @@ def _request(url: str, partial: PartialDownload, wanted: _Wanted, is_whole: bool
             headers["If-Range"] = partial.source["validator"]
         with opened(url, headers, wanted.allow_private_hosts, wanted.timeout_s) as response:
             start, total = _extent(response, have, partial, url)
-            if refusal := wanted.refusal(total) or _refused_encoding(response, url, wanted):
+            if refusal := wanted.refusal(total) or _refused_body(response, total, url, wanted):
                 if start:  # Otherwise, the response is another file, perhaps a page that asks for a login.
                     partial.discard(url)
                 raise UnavailableError(refusal)
@@ -269,11 +269,14 @@ def _validator(response: "Response") -> str:
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
-def _refused_encoding(response: "Response", url: str, wanted: _Wanted) -> str:
-    """Return why an encoded body is refused; an empty string if it is stored as sent.
+def _refused_body(response: "Response", total: int | None, url: str, wanted: _Wanted) -> str:
+    """Return why a body is refused; an empty string if it is stored as sent.
 
-    Many servers describe a `.tgz` as a tar with the encoding gzip, so the file as sent is then the file as published.
+    If the file's size is known, but the body's is not, a web page is refused before it replaces bytes of the file. Many
+    servers describe a `.tgz` as a tar with the encoding gzip, so the file as sent is then the file as published.
     """
+    if total is None and wanted.size is not None and response.headers.get("Content-Type", "").startswith("text/html"):
+        return "its server sends a web page; check the address, and whether it needs a login"
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     is_gzipped_file = encoding in ("gzip", "x-gzip") and urlsplit(url).path.lower().endswith(_GZIPPED_NAMES)
     if encoding in ("", "identity") or wanted.checksum or is_gzipped_file:
