@@ -205,13 +205,16 @@ def test_bytes_of_two_mirrors_are_used_only_while_a_checksum_is_known(web, tmp_p
         (f"file/packed/{SIZE}", {}),
         (f"file/tag+refusing+gone/{SIZE}", {"checksum": sha256(content(SIZE))}),
         (f"file/tag+shifted+gone/{SIZE}", {"checksum": sha256(content(SIZE))}),
+        ("stale", {"checksum": sha256(content(SIZE))}),
     ],
 )
 def test_a_mirror_whose_answer_is_refused_costs_no_byte_of_another(web, tmp_path, quick, other, options):
     lame = f"file/tag+lame/{SIZE}"
+    (tmp_path / "stale").write_bytes(bytes(SIZE))
+    others = [str(tmp_path / "stale") if other == "stale" else web.url(other)]
     for _ in range(2):
         with pytest.raises(ParleyError, match="180000 bytes are kept; run again to continue from there"):
-            download([web.url(lame), web.url(other)], tmp_path / "target", **options)
+            download([web.url(lame), *others], tmp_path / "target", **options)
     assert web.ranges(lame) == ["", *7 * [AT_60]]
     assert (tmp_path / ".target.partial").read_bytes() == content(SIZE)[: SIZE * 6 // 10]
 

@@ -55,6 +55,13 @@ class _Wanted(NamedTuple):
             return f"it has {total_bytes} bytes, not {self.size}"
         return f"it has more than {self.most_bytes} bytes" if total_bytes > self.most_bytes else ""
 
+    def refusal_of(self, path: Path) -> str:
+        """Return why a complete file is not wanted; an empty string if it is."""
+        refusal = self.refusal(path.stat().st_size)
+        if not refusal and self.checksum and (found := other_digest(path, self.checksum)):
+            refusal = f"its {self.checksum[0]} is {found}, not {self.checksum[1]}"
+        return refusal
+
 
 class _OtherRangeError(UnavailableError):
     """Raised if a response is not what was asked for: the rest of the file, or the file if it has changed."""
@@ -161,10 +168,11 @@ def _copy(location: str, partial: PartialDownload, wanted: _Wanted) -> None:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise UnavailableError("it is not a regular file")
         total = path.stat().st_size
+        # The whole file is read first only if bytes of another location would be lost.
+        if refusal := wanted.refusal_of(path) if partial.size else wanted.refusal(total):
+            raise UnavailableError(refusal)
     except (OSError, ValueError, RuntimeError) as error:  # A null character, or no home folder.
         raise UnavailableError(getattr(error, "strerror", None) or str(error)) from error
-    if refusal := wanted.refusal(total):
-        raise UnavailableError(refusal)
     partial.begin("", "", total)
     _append(_chunks_of(path), total, partial, wanted)
     _verify(partial, wanted, continued=False)
@@ -304,9 +312,6 @@ def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload
 
 def _verify(partial: PartialDownload, wanted: _Wanted, continued: bool) -> None:
     """Check the size and checksum of a complete file. If it was continued, it may be got anew."""
-    refusal = wanted.refusal(partial.size)
-    if not refusal and wanted.checksum and (found := other_digest(partial.path, wanted.checksum)):
-        refusal = f"its {wanted.checksum[0]} is {found}, not {wanted.checksum[1]}"
-    if refusal:
+    if refusal := wanted.refusal_of(partial.path):
         partial.discard()
         raise UnavailableError(refusal, transient=continued)
