@@ -268,7 +268,8 @@ def _extent(response: "Response", have: int, partial: PartialDownload, url: str)
         if known in (None, total):
             return have, total
     partial.discard(url)
-    raise _OtherRangeError(f"HTTP status {response.status}, without the requested range", transient=bool(have))
+    why = "without the requested range" if have else "although the whole file was requested"
+    raise _OtherRangeError(f"HTTP status {response.status}, {why}", transient=bool(have))
 
 
 def _validator(response: "Response") -> str:
