@@ -14,6 +14,7 @@ import pytest
 from image_server import content
 
 from parley.core.errors import ParleyError
+from parley.core.files import remove_all_leftovers
 from parley.dataset import downloads
 from parley.dataset.partial_downloads import exclusive_lock
 
@@ -286,6 +287,8 @@ def test_complete_partial_file_is_not_requested_again(web, tmp_path):
         ("dripheaders/a", {}, "timed out: under 5000 bytes/s"),
         ("dripline/a", {}, "timed out: under 5000 bytes/s"),
         ("falls/503/a", {}, "HTTP status 503"),
+        ("status/206/a", {}, "HTTP status 206, although the whole file was requested"),
+        ("status/416/a", {}, "HTTP status 416, although the whole file was requested"),
     ],
 )
 def test_bad_servers_end_in_a_reason_soon_and_leave_nothing(web, tmp_path, monkeypatch, path, options, reason):
@@ -355,10 +358,11 @@ def test_two_processes_that_want_the_same_file_get_it_once(web, tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["t"]
 
 
-def test_without_file_locks_each_process_has_a_partial_file_of_its_own(web, tmp_path, quick, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+def refuse(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
+
+def test_without_file_locks_each_process_has_a_partial_file_of_its_own(web, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     path = f"file/slow+unmeasured/{SIZE}"
     with ThreadPoolExecutor(2) as pool:
@@ -371,6 +375,60 @@ def test_without_file_locks_each_process_has_a_partial_file_of_its_own(web, tmp_
     with exclusive_lock(tmp_path / "third"):
         pass
     assert [one.name for one in tmp_path.iterdir()] == ["t"]
+
+
+LOCKLESS = """
+import errno, fcntl, os, sys
+from parley.dataset.downloads import download
+from parley.dataset.partial_downloads import exclusive_lock
+from pathlib import Path
+
+def refuse(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+fcntl.flock = refuse
+with exclusive_lock(Path(sys.argv[2], "third")):
+    download([sys.argv[1]], Path(sys.argv[2], "target"), allow_private_hosts=True)
+"""
+
+
+def test_without_file_locks_a_killed_process_leaves_only_what_is_removed_as_any_temporary_file(web, tmp_path):
+    path = f"file/tag+slow/{100 * SIZE}"
+    with subprocess.Popen([sys.executable, "-c", LOCKLESS, web.url(path), str(tmp_path)]) as process:
+        until = time.monotonic() + 60
+        while web.sent(path) < SIZE and time.monotonic() < until:
+            time.sleep(0.01)
+        process.kill()
+    left = sorted(tmp_path.iterdir())
+    assert [one.name.split(".")[1] for one in left] == ["target", "third"]
+    assert sorted(remove_all_leftovers([tmp_path])) == left
+    assert list(tmp_path.iterdir()) == []
+
+
+def refuse_to_wait(_, how):
+    raise BlockingIOError if how & fcntl.LOCK_NB else OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.mark.parametrize("flock", [refuse, refuse_to_wait])
+def test_a_lock_that_fails_costs_no_byte_of_the_file_that_others_write(web, tmp_path, quick, monkeypatch, flock):
+    lame = web.url(f"file/tag+lame/{SIZE}")
+    with pytest.raises(ParleyError, match="180000 bytes are kept"):
+        download([lame], tmp_path / "target")
+    kept = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(ParleyError, match="ended early") as error:
+        download([lame], tmp_path / "target")
+    assert "are kept" not in str(error.value)
+    assert sorted(tmp_path.iterdir()) == kept
+    assert (tmp_path / ".target.partial").read_bytes() == content(SIZE)[: SIZE * 6 // 10]
+
+
+def test_a_file_that_another_process_has_locked_stays_if_waiting_for_it_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", refuse_to_wait)
+    (tmp_path / ".target.lock").touch()
+    with exclusive_lock(tmp_path / "target"):
+        assert len(list(tmp_path.iterdir())) == 2
+    assert [one.name for one in tmp_path.iterdir()] == [".target.lock"]
 
 
 LOCKERS = """

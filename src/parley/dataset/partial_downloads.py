@@ -67,7 +67,8 @@ class PartialDownload:
 
     def _note(self, url: str, validator: str, total_bytes: int | None) -> None:
         self.source = {"url": url, "validator": validator, "bytes": total_bytes}
-        write_json(self._record, self.source)
+        if not self._is_own:  # No later process continues from a file of our own.
+            write_json(self._record, self.source)
 
     def append(self, chunk: bytes) -> None:
         """Add bytes. They are kept even if the process is killed."""
@@ -136,18 +137,21 @@ def _partial(final: Path) -> Path:
 def _locked(path: Path) -> FileIO:
     """Open a file for appending, and lock it; wait while another process has locked it.
 
-    On a file system without locks, the file is renamed, so that no other process writes to it.
+    On a file system without locks, or if its server fails to lock the file, open a temporary file of our own instead.
     """
     while True:
         stream = path.open("ab", buffering=0)
         with suppress(FileNotFoundError):  # Another process has renamed or removed it.
-            if (locked := lock(stream, wait=False)) is None:
-                stream.close()
-                own = path.with_name(f"{path.stem}.{secrets.token_hex(6)}{path.suffix}")
-                return path.rename(own).open("ab", buffering=0)
-            if not locked:
+            locked = lock(stream, wait=False)
+            if is_others := locked is False:
                 logger.info("%s is being written by another process; waiting for it", path)
-                lock(stream)
+                locked = lock(stream)
+            if locked is None:
+                own = path.with_name(f"{path.stem}.{secrets.token_hex(6)}.part")
+                if not is_others and not os.fstat(stream.fileno()).st_size:  # Probably made by this call.
+                    path.rename(own)
+                stream.close()
+                return own.open("ab", buffering=0)
             if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
                 return stream
         stream.close()
