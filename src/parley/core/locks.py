@@ -10,7 +10,7 @@ def lock(file: int | IO[Any], wait: bool = True) -> bool | None:
 
     Returns
     -------
-    Whether the file is locked now; None if its file system has no locks.
+    Whether the file is locked now; None if its file system has no locks or fails to lock it.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
