@@ -41,7 +41,7 @@ def test_jobs_that_share_a_terminal_tell_whole_lines():
     assert all(LINE.fullmatch(line) for line in lines), lines
     for name in "ab":
         own = [line for line in lines if line.startswith(f"work of {name}:")]
-        assert 2 <= len(own) <= 40 * 0.01 / 0.05 * 2
+        assert len(own) >= 2
         assert "40 of 40" in own[-1]
 
 

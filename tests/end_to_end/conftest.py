@@ -15,6 +15,8 @@ from tiny_runs import TINY, write_classes
 from whole_lines import SNAKEMAKE, copy_project
 
 LONGEST_S = 1500
+SERVED_S = 7200
+"""A file server ends by itself after this time; a module whose tests share one may take long on a busy machine."""
 
 
 @dataclass
@@ -124,7 +126,7 @@ class FileServer:
         log.touch()
         script = Path(__file__).with_name("file_server.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(script), str(folder), str(log), str(LONGEST_S)],
+            [sys.executable, str(script), str(folder), str(log), str(SERVED_S)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -93,13 +93,18 @@ def test_a_resumed_training_is_announced_once(tmp_path, capsys, message):
 def test_stage_time_excludes_idle_time(capsys):
     handler = made()
     begin(handler, select=2, train=1, all=1)
-    for number, wait in ((1, 0.6), (2, 0.0)):
+    for number, wait in ((1, 3.0), (2, 0.0)):
         start(handler, number, "select", ["x.log"])
         tell(handler, event="job_finished", job_id=number)
         time.sleep(wait)
     handler.close()
     [took] = re.findall(r"select +2/2 +([\d.]+) s", capsys.readouterr().err)
-    assert float(took) < 0.5
+    assert float(took) < 2.5
+
+
+def summary_of(shown):
+    """The summary line without the time taken so far."""
+    return re.sub(r" in [\d.]+ s", "", shown._summary())
 
 
 def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_path):
@@ -107,17 +112,17 @@ def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_pa
     begin(handler, train_run=4, evaluate_run=4, all=1)
     start(handler, 1, "train_run", [log], created=time.time() - 60)
     shown = handler.view
-    assert shown._summary() == "0% done in 0.0 s"
+    assert summary_of(shown) == "0% done"
     log.write_text("2026-11-26 06:06:42,121 INFO p: train a/1: 300 of 1000 steps, 5.0 a second, 2 min left, dev 0.5\n")
     shown._read(shown._jobs[1])
     # 60 s for 3 tenths are 200 s a job: 140 + 3 x 200 on two cores; of evaluations nothing is known.
-    assert shown._summary() == "3% done in 0.0 s, more than 6 min left"
+    assert summary_of(shown) == "3% done, more than 6 min left"
     assert shown._progress_of(shown._stages["train_run"]) == "train a/1, 300 of 1000 steps"
     with log.open("a") as stream:
         stream.write("2026-11-26 06:06:42,121 INFO p: test a/1: 900 of 1000 images, 5.0 a second, 2 min left\n")
     shown._read(shown._jobs[1])
     # What counts several things, one after the other, does not tell how long it will take.
-    assert shown._summary() == "3% done in 0.0 s"
+    assert summary_of(shown) == "3% done"
     handler.close()
 
 
@@ -154,10 +159,11 @@ def test_long_stage_is_printed_periodically(monkeypatch, capsys):
     handler = made()
     begin(handler, train_run=2)
     start(handler, 1, "train_run")
+    began = time.monotonic()
     time.sleep(0.7)
     handler.close()
-    told = capsys.readouterr().err
-    assert 2 <= told.count("running: train_run 0/2") <= 3
+    most = (time.monotonic() - began) / 0.2
+    assert 2 <= capsys.readouterr().err.count("running: train_run 0/2") <= most
 
 
 @pytest.mark.parametrize("interrupted", [False, True])

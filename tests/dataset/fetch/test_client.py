@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fetch_jobs import get
+from image_server import LONGEST_S
 
 from parley.dataset.fetch import transfer as transfer_module
 from parley.dataset.fetch.client import Client, host_of
@@ -17,13 +18,14 @@ QUICK = FetchOptions(
     threads=4,
     attempts=3,
     connect_timeout_s=1.0,
-    read_timeout_s=0.4,
-    deadline_s=0.8,
+    read_timeout_s=5.0,
+    deadline_s=10.0,
     backoff_s=0.01,
     max_bytes=200_000,
     allow_private_hosts=True,
     contact="mailto:someone@example.org",
 )
+IMPATIENT = replace(QUICK, read_timeout_s=1.0, deadline_s=2.0)
 
 
 def test_an_image_is_fetched_with_one_request(web):
@@ -102,13 +104,13 @@ def test_retry_after_may_be_a_date(web):
 )
 def test_a_slow_server_times_out(web, path, error, attempts):
     started = time.monotonic()
-    answer = get(Client(replace(QUICK, attempts=attempts)), web.url(path))
+    answer = get(Client(replace(IMPATIENT, attempts=attempts)), web.url(path))
     assert answer.error is error
-    assert time.monotonic() - started < 2 * QUICK.deadline_s
+    assert time.monotonic() - started < LONGEST_S, "the server would have gone on for longer"
 
 
 def test_an_exceeded_deadline_is_not_retried(web):
-    get(Client(QUICK), web.url("drip/b.jpg"))
+    get(Client(IMPATIENT), web.url("drip/b.jpg"))
     assert web.count("drip/b.jpg") == 1
 
 
@@ -182,7 +184,7 @@ def test_a_redirect_target_is_percent_encoded(web):
 
 @pytest.mark.parametrize(("status", "error"), [(404, ErrorClass.NOT_FOUND), (410, ErrorClass.GONE)])
 def test_an_error_status_counts_even_if_its_page_never_arrives(web, status, error):
-    answer = get(Client(QUICK), web.url(f"falls/{status}/a.jpg"))
+    answer = get(Client(IMPATIENT), web.url(f"falls/{status}/a.jpg"))
     assert (answer.error, answer.attempts) == (error, 1)
 
 
@@ -251,9 +253,7 @@ def test_retry_after_delays_all_requests_to_the_host(web):
 def test_a_long_retry_after_ends_all_requests_to_the_host(web):
     client = Client(replace(QUICK, threads=1))
     urls = [web.url(f"closed/3600/{number}.jpg") for number in range(12)]
-    started = time.monotonic()
     answers = answers_of(client, urls)
-    assert time.monotonic() - started < 2
     assert {answers[url].error for url in urls} == {ErrorClass.RATE_LIMITED}
     assert len(web.requests()) == 1
     assert sorted(answer.attempts for answer in answers.values()) == [0] * 11 + [1]

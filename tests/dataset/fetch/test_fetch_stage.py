@@ -75,7 +75,7 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
     urls = [url.replace("127.0.0.1", "localhost") if "limited/3600" in url else url for url in urls]
     # Every split needs more images than there are, so that every candidate is tried.
     job = Job(tmp_path, {LION: urls + [web.url(f"{behaviour}/b.jpg") for behaviour in fine] + images(web, 10)})
-    options = replace(PATIENT, attempts=2, max_bytes=200_000, read_timeout_s=0.4, deadline_s=2.0)
+    options = replace(PATIENT, attempts=2, max_bytes=200_000, read_timeout_s=2.0, deadline_s=4.0)
     tally = job.fetch(margin=9, options=options)
     rows = job.manifest()
     assert {row["url"]: row["error_class"] for row in rows if row["status"] == "failed"} == dict(

@@ -126,7 +126,11 @@ def test_what_is_wider_than_a_phone_says_that_it_scrolls(browser, page):
     view = browser.new_page(viewport={"width": 360, "height": 900})
     view.goto(page)
     view.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-    view.wait_for_timeout(200)  # the event that a fold has opened comes later
+    # The event that a fold has opened comes later.
+    view.wait_for_function(
+        "[...document.querySelectorAll('.scroll, .drawing')].every(one =>"
+        "(one.scrollWidth > one.clientWidth + 1) === getComputedStyle(one, '::before').content.includes('Scroll'))"
+    )
     boxes = view.evaluate(
         "[...document.querySelectorAll('.scroll, .drawing')].map(one => [one.classList[0],"
         "one.scrollWidth > one.clientWidth + 1, getComputedStyle(one, '::before').content.includes('Scroll')])"
