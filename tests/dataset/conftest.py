@@ -11,6 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from parley.dataset import downloads
+
+
+@pytest.fixture(autouse=True)
+def no_failed_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the hosts that failed in other tests, all of which use loopback."""
+    monkeypatch.setattr(downloads, "_FAILED_HOSTS", set())
+
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[tuple[int, Path]]:

@@ -295,8 +295,8 @@ def test_bad_servers_end_in_a_reason_soon_and_leave_nothing(web, tmp_path, monke
     monkeypatch.setattr(downloads, "RETRIES", 1)
     began = time.monotonic()
     with pytest.raises(ParleyError, match=re.escape(f"({reason}")):
-        download([web.url(path)], tmp_path / "target", timeout_s=0.4, **options)
-    assert time.monotonic() - began < 15
+        download([web.url(path)], tmp_path / "target", timeout_s=1, **options)
+    assert time.monotonic() - began < 60
     assert list(tmp_path.iterdir()) == []
 
 
@@ -330,14 +330,13 @@ def test_retry_after_is_obeyed_up_to_two_minutes(web, tmp_path):
 
 def test_silent_host_is_tried_last_for_later_files(web, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(downloads, "RETRIES", 1)
-    monkeypatch.setattr(downloads, "_FAILED_HOSTS", set())
     mirror = web.url(f"file/tag/{SIZE}").replace("127.0.0.1", "localhost")
     for name in "abc":
         silent = web.url(f"silent/{name}")
-        assert download([silent, mirror], tmp_path / name, timeout_s=0.3) == mirror
+        assert download([silent, mirror], tmp_path / name, timeout_s=1) == mirror
     assert [web.count(f"silent/{name}") for name in "abc"] == [2, 0, 0]
     with pytest.raises(ParleyError, match=r"silent/d \(timed out"):
-        download([web.url("silent/d")], tmp_path / "d", timeout_s=0.3)
+        download([web.url("silent/d")], tmp_path / "d", timeout_s=1)
 
 
 def test_a_transient_status_is_asked_again_and_a_final_one_is_not(web, tmp_path, quick):
@@ -349,12 +348,13 @@ def test_a_transient_status_is_asked_again_and_a_final_one_is_not(web, tmp_path,
 
 
 def test_two_processes_that_want_the_same_file_get_it_once(web, tmp_path):
-    path = f"file/slow/{SIZE}"
+    size = 5_000_000  # It takes longer than a thread takes to start.
+    path = f"file/slow/{size}"
     with ThreadPoolExecutor(2) as pool:
         found = {result.result() for result in [pool.submit(download, [web.url(path)], tmp_path / "t") for _ in "ab"]}
     assert found == {web.url(path), str(tmp_path / "t")}
     assert web.ranges(path) == [""]
-    assert (tmp_path / "t").read_bytes() == content(SIZE)
+    assert (tmp_path / "t").read_bytes() == content(size)
     assert [one.name for one in tmp_path.iterdir()] == ["t"]
 
 
@@ -485,12 +485,12 @@ download([sys.argv[1]], sys.argv[2], allow_private_hosts=True)
 
 @pytest.mark.slow
 def test_ten_kills_cost_no_byte_that_was_kept(web, tmp_path):
-    size, chance = 8_000_000, random.Random(4)
+    size, chance = 30_000_000, random.Random(4)
     path = f"file/tag+slow/{size}"
     command = [sys.executable, "-c", PROCESS, web.url(path), str(tmp_path / "target")]
     partial, kept = tmp_path / ".target.partial", [0]
     for _ in range(10):
-        goal, until = kept[-1] + chance.randint(1, size // 12), time.monotonic() + 60
+        goal, until = kept[-1] + chance.randint(1, 600_000), time.monotonic() + 60
         with subprocess.Popen(command) as process:
             while not (partial.exists() and partial.stat().st_size >= goal) and time.monotonic() < until:
                 time.sleep(0.001)
