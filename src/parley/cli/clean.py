@@ -10,8 +10,8 @@ from pathlib import Path
 
 from parley.cli.shared import Subparsers, find_schema
 from parley.cli.status import require_clone
-from parley.config.unused_files import ROOT, Entry, Survey, is_below, overlap
-from parley.config.used_files import Uses, uses_of
+from parley.config.unused_files import ROOT, Entry, ResourceFiles, is_below, overlap
+from parley.config.used_files import UsedFiles, used_files_of
 from parley.core.errors import Findings, ParleyError
 from parley.core.formats import counted, file_size, listed
 from parley.core.progress import Progress
@@ -53,7 +53,7 @@ def run(chosen: argparse.Namespace) -> None:
     require_clone("uv run parley clean")
     removing, failed = chosen.remove is not None, Findings()
     with contextlib.closing(acquire_all("parley clean")) if removing else contextlib.nullcontext():
-        notes, found = Findings(), Survey(*_experiments(chosen.configfile))
+        notes, found = Findings(), ResourceFiles(*_experiments(chosen.configfile))
         notes.extend(found.notes)
         unused = [entry for entry in found.entries if not entry.experiments]
         if removing:
@@ -75,19 +75,19 @@ def run(chosen: argparse.Namespace) -> None:
     failed.raise_if_any()
 
 
-def _experiments(given: Sequence[Path]) -> tuple[list[Uses], dict[str, str]]:
+def _experiments(given: Sequence[Path]) -> tuple[list[UsedFiles], dict[str, str]]:
     """Return what each experiment uses; and the experiments of which this cannot be told, with the reason."""
     schema = find_schema().resolve()
     uses, unknown = [], dict[str, str]()
     for path in given:
         try:
-            uses.append(uses_of(path, schema))
+            uses.append(used_files_of(path, schema))
         except ParleyError as error:
             raise ParleyError(f"{path}: {sentence}" for sentence in error.findings) from error
     for folder in _results():
         config = folder / "config.yaml"
         try:
-            uses.append(uses_of(config, schema))
+            uses.append(used_files_of(config, schema))
         except ParleyError as error:
             missing = "It has no config.yaml." if folder.exists() else "It is a link to a missing folder."
             unknown[str(folder)] = error.findings[0] if config.exists() else missing

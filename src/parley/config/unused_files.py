@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parley.config.paths import CACHE_FOLDER
-from parley.config.used_files import KINDS, RESPONSES, Uses, responses_of
+from parley.config.used_files import KINDS, RESPONSES, UsedFiles, responses_of
 from parley.core.files import ASIDE_NAME, digest_of
 from parley.core.formats import file_size
 from parley.core.progress import Progress
 from parley.dataset.archives import TAR, ZIP
 from parley.dataset.fetch.cache import LEFT_BEHIND_S
-from parley.dataset.partial_downloads import PARTIAL_NAME, is_going_on
+from parley.dataset.partial_downloads import PARTIAL_NAME, is_being_written
 from parley.dataset.sources.archive import DOWNLOADED
 from parley.dataset.sources.base import TORCHVISION_FOLDER
 from parley.dataset.sources.base import UNFINISHED as UNFINISHED_FOLDER
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     experiments: tuple[str, ...]
 
 
-class Survey:
+class ResourceFiles:
     """The files in resources/, by use.
 
     Parameters
@@ -68,7 +68,7 @@ class Survey:
         Experiments that may use any file, with the reason.
     """
 
-    def __init__(self, uses: Sequence[Uses], unknown: dict[str, str]) -> None:
+    def __init__(self, uses: Sequence[UsedFiles], unknown: dict[str, str]) -> None:
         self._uses, self._unknown = {one: one.paths | one.recorded for one in uses}, tuple(unknown)
         self.notes = [
             f"All files are kept, because it is unknown what {name} uses: {why} Correct this, pass its config "
@@ -130,7 +130,7 @@ class Survey:
             if kind == RESPONSES:  # They are counted together.
                 continue
             experiments = self._users_of(kind, one.path) if kind else ()
-            if kind and _status(one) and not (kind == UNFINISHED and is_going_on(Path(one.path))):
+            if kind and _status(one) and not (kind == UNFINISHED and is_being_written(Path(one.path))):
                 yield Entry(kind, one.path, *_measured([one]), experiments)
             if is_folder and (not kind or experiments) and folder != TORCHVISION_FOLDER:
                 yield from self._below(one.path)

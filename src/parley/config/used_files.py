@@ -43,7 +43,7 @@ KINDS = {
 _ANY_KIND = re.compile(f"(?:{'|'.join(KINDS.values())})(?=/|$)")
 
 
-class Uses(NamedTuple):
+class UsedFiles(NamedTuple):
     """Files and folders in resources/ that an experiment uses.
 
     Attributes
@@ -65,7 +65,7 @@ class Uses(NamedTuple):
     plan: str
 
 
-def uses_of(config_file: Path, schema: Path) -> Uses:
+def used_files_of(config_file: Path, schema: Path) -> UsedFiles:
     """Return what an experiment uses.
 
     Parameters
@@ -92,7 +92,7 @@ def uses_of(config_file: Path, schema: Path) -> Uses:
     here = "" if is_saved and root != Path.cwd() else str(results)
     is_web = experiment.paths.pool and open_source(source_options(experiment.config["source"])).over_network
     plan = experiment.paths.plan("plan.tsv") if is_web else ""
-    return Uses(str(config_file.parent if is_saved else config_file), here, paths, recorded, plan)
+    return UsedFiles(str(config_file.parent if is_saved else config_file), here, paths, recorded, plan)
 
 
 def responses_of(plans: Iterable[str]) -> set[bytes]:

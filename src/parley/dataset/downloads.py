@@ -279,14 +279,12 @@ def _validator(response: "Response") -> str:
 
 
 def _refused_body(response: "Response", total: int | None, url: str, wanted: _Wanted) -> str:
-    """Return why a body is refused; an empty string if it is stored as sent.
-
-    If the file's size is known, but the body's is not, a web page is refused before it replaces bytes of the file. Many
-    servers describe a `.tgz` as a tar with the encoding gzip, so the file as sent is then the file as published.
-    """
+    """Return why a response's body is refused; an empty string if it is stored as sent."""
+    # A page that asks for a login must not replace bytes of the file. If its size is sent, `refusal` has compared it.
     if total is None and wanted.size is not None and response.headers.get("Content-Type", "").startswith("text/html"):
         return "its server sends a web page; check the address, and whether it needs a login"
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    # Many servers describe a `.tgz` as a tar with the encoding gzip; the body is then the file as published.
     is_gzipped_file = encoding in ("gzip", "x-gzip") and urlsplit(url).path.lower().endswith(_GZIPPED_NAMES)
     if encoding in ("", "identity") or wanted.checksum or is_gzipped_file:
         return ""

@@ -67,7 +67,7 @@ class PartialDownload:
 
     def _note(self, url: str, validator: str, total_bytes: int | None) -> None:
         self.source = {"url": url, "validator": validator, "bytes": total_bytes}
-        if not self._is_own:  # No later process continues from a file of our own.
+        if not self._is_own:  # No later process continues a file of this process.
             write_json(self._record, self.source)
 
     def append(self, chunk: bytes) -> None:
@@ -121,7 +121,7 @@ def unfinished(final: Path, has_checksum: bool) -> Iterator[PartialDownload]:
                     partial.remove()
 
 
-def is_going_on(path: Path) -> bool:
+def is_being_written(path: Path) -> bool:
     """Return whether a process is writing an unfinished download, given by its path or that of its record."""
     partial = path.with_name(path.name.removesuffix(".json"))
     try:
@@ -137,7 +137,7 @@ def _partial(final: Path) -> Path:
 def _locked(path: Path) -> FileIO:
     """Open a file for appending, and lock it; wait while another process has locked it.
 
-    On a file system without locks, or if its server fails to lock the file, open a temporary file of our own instead.
+    If the file cannot be locked, as on a file system without locks, open a temporary file of this process instead.
     """
     while True:
         stream = path.open("ab", buffering=0)

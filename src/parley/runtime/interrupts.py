@@ -1,4 +1,4 @@
-"""What Ctrl-C does while Snakemake runs jobs: running jobs are terminated, and a training saves itself."""
+"""Ctrl-C while Snakemake runs jobs: terminate them, so that trainings save themselves, and wait for them."""
 
 import signal
 import threading
@@ -63,7 +63,7 @@ class _Interrupts:
             raise KeyboardInterrupt  # The scheduler then calls `_cancel`.
 
     def _start(self, jobs: Any, executor: Any = None) -> None:
-        """Start jobs. A local one's thread would never be joined if it were interrupted here, so that it is later."""
+        """Start jobs. Ctrl-C takes effect afterwards: in between, the thread of a local job might never be joined."""
         self._starting = (executor or self._executor) is self._local
         try:
             self._start_jobs(jobs, executor)
@@ -84,7 +84,7 @@ class _Interrupts:
 
 @contextmanager
 def _terminating_jobs(terminated: set[psutil.Process]) -> Iterator[None]:
-    """During the `with` block, terminate the processes of jobs that are not in `terminated`, and add them."""
+    """During the `with` block, terminate each process of a job that is not in `terminated`, and add it."""
     over = threading.Event()
 
     def terminate() -> None:
@@ -101,12 +101,9 @@ def _terminating_jobs(terminated: set[psutil.Process]) -> Iterator[None]:
 
 
 def _signal_jobs(send: Callable[[psutil.Process], None], done: set[psutil.Process]) -> None:
-    """Send a signal to the processes below this one that are not in `done`, and add them.
-
-    Shells get none: a shell ends with its job.
-    """
+    """Send a signal to each descendant of this process that is not in `done`, except shells; add it to `done`."""
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # It has ended, or belongs to another user.
-            if process not in done and process.name() != "bash":
+            if process not in done and process.name() != "bash":  # A shell ends with its job.
                 send(process)
                 done.add(process)

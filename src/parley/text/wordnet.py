@@ -225,7 +225,7 @@ def _folder_of(url: str) -> Path:
 
 
 def _download(url: str, allow_private_hosts: bool) -> Path:
-    """Download an archive unless another process does, and return the folder of its two files of nouns."""
+    """Download an archive, or wait for another process that does; return the folder of its two files of nouns."""
     folder = _folder_of(url)
     with exclusive_lock(folder / "archive"):
         if _problems(folder):
