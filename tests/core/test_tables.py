@@ -23,7 +23,10 @@ def test_crlf_byte_order_mark_and_blank_lines(tmp_path):
     ("content", "told"),
     [
         (b"a\tc\n1\t2\n", "no column b"),
-        (b"", "no column a, b"),
+        (b"", "t.tsv is empty"),
+        (b"\n1\t2\n", "begins with an empty line"),
+        ("a\tb\n1\t2\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        (b"a\tb\n1\t2\nx\t\xe9\n", r"line 3 is not UTF-8 text \(byte 0xe9\); it seems to be Latin-1"),
         (b"a\tb\n1\t2\n3\n", "line 3 has 1 fields, but the header has 2"),
         (b"a\tb\n1\t\xff\n", "line 2 is not UTF-8"),
         (b"a\t\xff\n1\t2\n", "line 1 is not UTF-8"),

@@ -1,16 +1,16 @@
 """Read and write tables: TSV with a header line, as streams or as lists of rows, and CSV for people."""
 
-import codecs
 import contextlib
 import csv
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
+from parley.core.text import opened_text
 
 
 def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
@@ -26,8 +26,8 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
     Raises
     ------
     ParleyError
-        If the file cannot be read, is not UTF-8, lacks a column or has it twice, or has a row with a wrong number of
-        fields or a carriage return inside a line.
+        If the file cannot be read, is not UTF-8 or UTF-16, lacks a column or has it twice, or has a row with a wrong
+        number of fields or a carriage return inside a line.
     """
     with _opened(path) as (header, lines):
         _require_columns(path, header, required)
@@ -49,14 +49,14 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
     Parameters
     ----------
     path
-        The table, in UTF-8; blank lines are skipped.
+        The table; blank lines are skipped.
     columns
         Columns to yield.
 
     Raises
     ------
     ParleyError
-        If the file cannot be read, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
+        If the file cannot be read, is not UTF-8 or UTF-16, lacks a column, or has a row with a wrong number of fields.
     """
     with _opened(path) as (header, lines):
         _require_columns(path, header, columns)
@@ -134,30 +134,26 @@ def _cell(value: Any) -> str:
 
 def _require_columns(path: str | Path, header: Sequence[str], required: Sequence[str]) -> None:
     missing = [column for column in required if column not in header]
-    if missing:
-        raise ParleyError(
-            f"{path} has no column {', '.join(missing)} in its first line; "
-            f"it must be a tab-separated table with the columns {', '.join(required)}."
-        )
+    if not missing:
+        return
+    wanted = f"it must be a tab-separated table with the columns {', '.join(required)}."
+    if header == [""]:
+        raise ParleyError(f"{path} is empty, or begins with an empty line; {wanted}")
+    raise ParleyError(f"{path} has no column {', '.join(missing)} in its first line; {wanted}")
 
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     """Open a TSV, and yield its header and an iterator over the line number and cells of each further line."""
-    try:
-        with Path(path).open("rb") as stream:
-            header = _cells(path, 1, stream.readline().removeprefix(codecs.BOM_UTF8))
-            yield header, _lines(path, len(header), stream)
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
-    except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    with opened_text(path) as stream:
+        header = _cells(stream.readline())
+        yield header, _lines(path, len(header), stream)
 
 
-def _lines(path: str | Path, fields: int, stream: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+def _lines(path: str | Path, fields: int, stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
     for number, line in enumerate(stream, start=2):
-        cells = _cells(path, number, line)
+        cells = _cells(line)
         if len(cells) == fields and cells != [""]:
             yield number, cells
         elif cells != [""]:
@@ -167,8 +163,5 @@ def _lines(path: str | Path, fields: int, stream: BinaryIO) -> Iterator[tuple[in
             )
 
 
-def _cells(path: str | Path, number: int, line: bytes) -> list[str]:
-    try:
-        return line.decode("utf-8").rstrip("\r\n").split("\t")
-    except UnicodeDecodeError as error:
-        raise ParleyError(f"{path}, line {number} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
+def _cells(line: str) -> list[str]:
+    return line.rstrip("\r\n").split("\t")

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from parley.core.errors import Findings, ParleyError
+from parley.core.errors import Findings
 from parley.core.files import written_aside
+from parley.core.text import csv_rows
 
 
 class Description(NamedTuple):
@@ -43,7 +44,7 @@ def read_descriptions(path: str | Path) -> list[Description]:
     """
     findings = Findings()
     rows = []
-    for line, fields in enumerate(_csv_rows(path), start=1):
+    for line, fields in csv_rows(path):
         if complaint := _complaint_about(fields):
             findings.add(f"{path}, line {line}: {complaint}")
         else:
@@ -52,16 +53,6 @@ def read_descriptions(path: str | Path) -> list[Description]:
     findings.extend(f"{path}: {complaint}" for complaint in _complaints_about_all(rows))
     findings.raise_if_any()
     return sorted(rows)
-
-
-def _csv_rows(path: str | Path) -> list[list[str]]:
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            return list(csv.reader(stream))
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ParleyError(f"{path} is not comma-separated UTF-8 text ({error}).") from error
 
 
 def _complaint_about(fields: Sequence[str]) -> str:

@@ -84,6 +84,11 @@ def embed_words(
     vocabulary = list(dict.fromkeys(word for row in descriptions for word in description_words(row.text)))
     known, dimension, source_sha256 = _known_vectors(vocabulary, options, cache, allow_private_hosts)
     missing = [word for word in vocabulary if word not in known]
+    if vocabulary and len(missing) == len(vocabulary):
+        raise ParleyError(
+            f"None of the {len(vocabulary)} words of the descriptions has a vector in {options.source}; check that it "
+            "is of their language and in lower case, or set `words.source: random`."
+        )
     if options.unknown == RANDOM:
         known |= {word: random_vector(word, dimension, options.seed, options.sd) for word in missing}
     findings = Findings()

@@ -1,18 +1,22 @@
-"""Read pretrained word vectors in GloVe's text format: each line contains a word and its numbers."""
+"""Read pretrained word vectors in text format, as of GloVe and fastText: each line has a word and its numbers."""
 
+import bz2
+import codecs
 import gzip
 import hashlib
 import io
 import logging
+import lzma
 import math
+import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from parley.core.checksums import check_checksum
@@ -25,10 +29,21 @@ _CHUNK_BYTES = 1 << 20
 _LINES_TO_FIND_WIDTH = 100
 _LONGEST_LINE_BYTES = 1 << 20
 _MOST_BYTES = 50_000_000_000
+_COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
+_FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
+# Numbers of words and of values.
+_HEADER = re.compile(rb"\d+\s+(\d+)\s*")
 
 
 class PretrainedVectors(NamedTuple):
-    """Vectors of the requested words, their length, and how many lines the file has and how many are malformed."""
+    """Vectors of the requested words, their length, and how many lines the file has and how many are malformed.
+
+    A first line with the numbers of words and values, as fastText and word2vec write, is not counted.
+    """
 
     vectors: dict[str, list[float]]
     dimension: int
@@ -42,7 +57,8 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     Parameters
     ----------
     path
-        File of vectors: plain text, ``.gz``, or ``.zip`` with text files.
+        File of vectors: text with fields separated by white space, plain or compressed as gzip, bzip2 or xz, or a zip
+        with such text.
     words
         Words to look for.
     member
@@ -65,11 +81,11 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     except FileNotFoundError as error:
         raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
     # zipfile raises RuntimeError if a password is needed, and its subclass NotImplementedError for unsupported methods.
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
-    if not found.dimension:
+    if found.lines == found.malformed_lines:
         raise ParleyError(
-            f"{path} is not a file of word vectors: each line must be a word and its numbers, separated by spaces."
+            f"{path} is not a file of word vectors: each line must be a word and its numbers, separated by white space."
         )
     if found.malformed_lines:
         logger.warning("%s: %d of %d lines are malformed and skipped", path, found.malformed_lines, found.lines)
@@ -113,14 +129,15 @@ def copy_of(url: str, folder: str | Path) -> Path:
 
 @contextmanager
 def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
-    """Open a text file that is plain, gzipped or in a zip file. Its first bytes, not its name, determine which."""
+    """Open a text file that is plain, compressed or in a zip file. Its first bytes, not its name, determine which."""
     with path.open("rb") as file:
-        start = file.read(4)
+        start = file.read(8)
         file.seek(0)
-        if start[:2] == b"\x1f\x8b":
-            with gzip.open(file) as unpacked:
+        opener = next((opener for magic, opener in _COMPRESSED.items() if start.startswith(magic)), None)
+        if opener is not None:
+            with opener(file) as unpacked:
                 yield io.BufferedReader(unpacked, _CHUNK_BYTES)
-        elif start == b"PK\x03\x04":
+        elif start.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(file) as archive, archive.open(_member_of(archive, path, member)) as stream:
                 yield io.BufferedReader(stream, _CHUNK_BYTES)  # type: ignore[type-var]
         else:
@@ -139,29 +156,43 @@ def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
     """Read the vectors of `words`. The dimension is the most common number of values in the first 100 lines."""
     every = _lines(stream)
     first = list(islice(every, _LINES_TO_FIND_WIDTH))
+    _refuse_binary(b"".join(first[:2]))
     widths = Counter(len(line.split()) - 1 for line in first)
     dimension = max(widths.most_common(1)[0][0], 0) if widths else 0
+    if first and (header := _HEADER.fullmatch(first[0])) and int(header[1]) == dimension > 1:
+        del first[0]
     vectors: dict[str, list[float]] = {}
     lines = malformed = 0
     for line in chain(first, every):
         lines += 1
-        raw_word, _, numbers = line.rstrip(b"\r\n ").partition(b" ")
+        word, _, numbers = line.rstrip().partition(b" ")
+        if numbers.count(b" ") != dimension - 1 or b"\t" in line:
+            word, *rest = line.rsplit(None, dimension) or [b""]
+            numbers = b" ".join(rest)
         try:
-            word = raw_word.decode("utf-8")
-            is_malformed = numbers.count(b" ") != dimension - 1
-            if not is_malformed and word in words and word not in vectors:
+            key, is_malformed = word.decode("utf-8"), not dimension or numbers.count(b" ") != dimension - 1
+            if not is_malformed and key in words and key not in vectors:
                 vector = [float(number) for number in numbers.split(b" ")]
                 is_malformed = not all(map(math.isfinite, vector))
                 if not is_malformed:
-                    vectors[word] = vector
+                    vectors[key] = vector
         except ValueError:  # The word is not UTF-8, or a value is not a number.
             is_malformed = True
         malformed += is_malformed
     return PretrainedVectors(vectors, dimension, lines, malformed)
 
 
+def _refuse_binary(start: bytes) -> None:
+    if start.startswith(_FASTTEXT_MAGIC) or b"\0" in start:
+        raise ValueError(
+            "it is a binary file; give the vectors as text, such as fastText's .vec, or word2vec's saved "
+            "with binary=False"
+        )
+
+
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
     """Yield lines; raise an error for an overlong line, because a file without line breaks may not fit in memory."""
+    stream.seek(len(codecs.BOM_UTF8) if stream.read(3) == codecs.BOM_UTF8 else 0)
     while line := stream.readline(_LONGEST_LINE_BYTES + 1):
         if len(line) > _LONGEST_LINE_BYTES:
             raise ValueError(f"a line is longer than {_LONGEST_LINE_BYTES} bytes")

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from parley.core.errors import Findings, ParleyError
+from parley.core.errors import Findings
+from parley.core.text import text_lines
 from parley.dataset.listing import image_key, is_key
 
 VERIFY = ("decode", "header")
@@ -116,15 +117,9 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     """
     if path is None:
         return frozenset()
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ParleyError(f"The exclude list {path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
-    except OSError as error:
-        raise ParleyError(f"The exclude list {path} cannot be read ({error.strerror}); check fetch.exclude.") from error
     findings, excluded = Findings(), set()
-    for number, line in enumerate(lines, start=1):
-        entry = re.split(r"(?:^|\s)#", line.removeprefix("\ufeff"), maxsplit=1)[0].strip()
+    for number, line in enumerate(text_lines(path, "check fetch.exclude"), start=1):
+        entry = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()
         if re.search(r"\s", entry):
             findings.add(
                 f"{path}, line {number}: {entry!r} contains white space; write one URL, key or SHA-256 per line."
