@@ -2,20 +2,54 @@
 
 Snakemake loads its plugins before the Snakefile says which copy of Parley runs. Parley is therefore imported with the
 first record that follows the Snakefile; earlier records wait.
+
+Snakemake also reads the configs before that. This module checks them first, as Snakemake keeps the last of two equal
+keys, and needs minutes, or ends with a traceback, for some files.
 """
 
+import importlib.util
+import io
 import logging
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from snakemake.common import configfile
+from snakemake.exceptions import WorkflowError
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
 
 if TYPE_CHECKING:
     from parley.runtime.view import View
+
+_load_unchecked = configfile._load_configfile
+
+
+def _load_checked(given: Any, filetype: str = "Config") -> Any:
+    """Load a config as Snakemake does, but check it first; replaces a function of Snakemake."""
+    if not isinstance(given, (str, Path)):
+        return _load_unchecked(given, filetype)
+    # `parley` itself must not be imported yet.
+    path = Path(__file__).parents[1] / "parley" / "core" / "yaml_files.py"
+    spec = importlib.util.spec_from_file_location("_parley_yaml_files", path)
+    assert spec is not None
+    assert spec.loader is not None
+    yaml_files = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = yaml_files  # For its dataclass.
+    spec.loader.exec_module(yaml_files)
+    try:
+        text = yaml_files.check_yaml(given)
+        return _load_unchecked(io.StringIO(text), filetype)
+    except yaml_files.YamlError as error:
+        raise WorkflowError(str(error)) from None
+    except ValueError as error:  # Such as a date with month 13.
+        raise WorkflowError(f"{given} cannot be read ({error}); correct it.") from None
+
+
+configfile._load_configfile = _load_checked
 
 
 @dataclass

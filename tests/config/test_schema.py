@@ -160,6 +160,20 @@ def test_a_setting_of_the_command_line_has_the_schemas_type_and_leaves_its_secti
     assert raw["training"] == {"batch_size": 3}
 
 
+@pytest.mark.parametrize("text", ["1e-4", "1E-4", "+1e-4", "1.e-4", ".1e-3", "10e-5"])
+def test_numbers_with_an_exponent_need_no_point(text):
+    raw = {"training": {"learning_rate": text}, "experiment": text, "runs": [{"name": text, "game": {"c": text}}]}
+    changed = with_settings(raw, [], SCHEMA)
+    assert changed["training"]["learning_rate"] == pytest.approx(1e-4)
+    assert changed["experiment"] == changed["runs"][0]["name"] == text  # Names stay text.
+    grid = {"runs": [{"name": "a", "grid": {"training.learning_rate": [text, 0.1]}}]}
+    assert with_settings(grid, [], SCHEMA)["runs"][0]["grid"]["training.learning_rate"] == [pytest.approx(1e-4), 0.1]
+    assert (
+        with_settings({"training": {"learning_rate": f"{text}x"}}, [], SCHEMA)["training"]["learning_rate"]
+        == f"{text}x"
+    )
+
+
 def test_an_unknown_key_of_a_run_is_told_with_its_place():
     told = findings(runs=[{"name": "a", "game": {"presset": "Fixed"}}])
     assert told == ["Config: the key runs[0].game.presset is unknown; did you mean preset?"]

@@ -112,6 +112,15 @@ def test_the_unseen_classes_of_awa2_are_those_of_the_proposed_split():
     assert len(classes) == 50
 
 
+def test_unknown_columns_are_reported_with_a_suggestion(tmp_path):
+    (tmp_path / "set.tsv").write_text("class\twnid\tdomain\tdescripton\tnotes\nlion\tn02129165\tin\tmy own\t\n")
+    with pytest.raises(ParleyError) as error:
+        read_class_set(tmp_path / "set.tsv")
+    misspelt, unknown = error.value.findings
+    assert misspelt.endswith("has the unknown column 'descripton'; did you mean description?")
+    assert unknown.endswith("has the unknown column 'notes'; the columns are class, wnid, domain, group, description.")
+
+
 @pytest.mark.skipif(not Path(WORDNET, "data.noun").exists(), reason="needs WordNet 3.0 (Debian: wordnet-base)")
 @pytest.mark.parametrize("name", ["animals30", "awa2", "imagenette", "mammals70", "pets", "tiny-imagenet"])
 def test_shipped_classes_match_wordnet(name):

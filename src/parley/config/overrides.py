@@ -1,7 +1,8 @@
-"""Values that override those of a config: `snakemake --config`, and `--set` of the commands."""
+"""Values that override those of a config: `snakemake --config`, and `--set` of the commands; and their types."""
 
 import contextlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 
 from parley.config.grid import with_grid_keys
 from parley.config.schema import Config, Part
+
+_SCIENTIFIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part) -> Config:
@@ -26,7 +29,7 @@ def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part)
         Result of `read_schema`.
     """
     complete = with_grid_keys(schema)
-    config = dict(raw)
+    config = {key: _with_numbers(value, _part_of(complete, key, complete), complete) for key, value in raw.items()}
     for setting in settings:
         key, _, text = setting.partition("=")
         text = text.strip("'\"")  # As Snakemake does.
@@ -51,6 +54,18 @@ def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
         return parse_value(value or "", part)
     except ValueError:
         return value
+
+
+def _with_numbers(value: Any, part: Part, schema: Part) -> Any:
+    """Convert texts such as 1e-4, which PyYAML does not take for a number, where the schema expects one."""
+    if isinstance(value, dict):
+        return {key: _with_numbers(item, _part_of(part, key, schema), schema) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item, part.get("items", {}), schema) for item in value]
+    if isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
+        with contextlib.suppress(ValueError):
+            return parse_value(value, part)
+    return value
 
 
 def _part_of(part: Part, key: str, schema: Part) -> Part:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from parley.config.overrides import parse_value
 from parley.config.schema import Part, complaints, fill_defaults
 from parley.core.errors import Findings, ParleyError
+from parley.core.yaml_files import YamlError, load_yaml
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -21,12 +20,10 @@ def read_config(path: Path) -> dict[str, Any]:
     ParleyError
         If the file is missing, or does not consist of keys and values in YAML.
     """
-    if not path.is_file():
-        raise ParleyError(f"{path} does not exist; check the path.")
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ParleyError(f"{path} is not YAML ({str(error).splitlines()[0]}); correct it.") from error
+        config = load_yaml(path)
+    except YamlError as error:
+        raise ParleyError(str(error)) from error
     if not isinstance(config, dict):
         raise ParleyError(f"{path} is not a config: it must consist of keys and values.")
     return config

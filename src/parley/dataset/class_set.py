@@ -81,8 +81,12 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
 def examine_class_set(path: str | Path) -> tuple[list[ImageClass], Findings]:
     """Read a class set. Return the classes that are valid (though possibly duplicates), and all problems."""
     rows = read_table(path, ["class", "wnid", "domain"])
-    classes = [ImageClass(row["class"], *(row.get(name, "").strip() for name in _COLUMNS[1:])) for row in rows]
     findings, valid = Findings(), []
+    for column in rows[0] if rows else ():
+        if column not in _COLUMNS:
+            hint = did_you_mean(column, _COLUMNS) or f"the columns are {', '.join(_COLUMNS)}."
+            findings.add(f"{path} has the unknown column {column!r}; {hint}")
+    classes = [ImageClass(row["class"], *(row.get(name, "").strip() for name in _COLUMNS[1:])) for row in rows]
     for line, image_class in enumerate(classes, start=2):
         where = f"{path}, line {line}, class {image_class.name!r}"
         problems = _problems(image_class)
