@@ -1,6 +1,7 @@
 """A config is checked whole: each mistake is told, with what to do."""
 
 import copy
+import math
 from pathlib import Path
 
 import pytest
@@ -268,3 +269,39 @@ def enums(schema, path=""):
 def test_a_description_that_explains_values_explains_all_of_them(key, description, values):
     explained = [value for value in values if f"{value}:" in description]
     assert len(explained) < 2 or all(value in description for value in values), key
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"training": {"learning_rate": math.nan}}, "training.learning_rate is nan; it must be a finite number."),
+        ({"words": {"sd": math.inf}}, "words.sd is inf; it must be a finite number."),
+        ({"seeds": [2**64]}, "seeds[0] is 18446744073709551616; it must be a number below 2^63."),
+        ({"seed": 2**63}, "seed is 9223372036854775808; it must be a number below 2^63."),
+        ({"words": {"seed": -(10**30)}}, "it must be a number below 2^63."),
+        ({"seeds": [True]}, "seeds[0] is True; it must be of type integer."),
+        ({"experiment": "a\n"}, "experiment: 'a\\n' does not match"),
+        ({"experiment": "x" * 101}, "is too long"),
+        ({"experiment": "con"}, "experiment is 'con': the name is reserved for a device on Windows; choose another."),
+        ({"experiment": "nul.2"}, "the name is reserved for a device"),
+        ({"experiment": "a."}, "the name ends with a dot"),
+        ({"runs": [{"name": "a\n"}]}, "runs[0].name: 'a\\n' does not match"),
+        (
+            {"runs": [{"name": "a"}, {"name": "A"}]},
+            "the runs 'a' and 'A' are the same file on some systems; rename one.",
+        ),
+        ({"runs": [{"name": "LPT1"}]}, "the run 'LPT1': the name is reserved"),
+        ({"runs": [{"name": "x" * 101}]}, "is too long"),
+        ({"words": {"checksum": "md5:" + "0" * 32 + "\n"}}, "words.checksum: "),
+        ({"game": {"message_bits": 10**6}}, "game.message_bits: 1000000 is greater than the maximum"),
+        ({"words": {"dimension": 10**6}}, "words.dimension: 1000000 is greater than the maximum"),
+        ({"training": {"steps": 10**15}}, "training.steps: 1000000000000000 is greater than the maximum"),
+    ],
+)
+def test_values_that_no_machine_can_use_are_refused(changes, told):
+    assert any(told in sentence for sentence in findings(**changes))
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    assert with_settings({"training": {"steps": 20.0}}, [], SCHEMA) == {"training": {"steps": 20}}
+    assert findings(training={"steps": 20.5}) == ["Config: training.steps is 20.5; it must be of type integer."]

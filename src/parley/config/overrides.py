@@ -65,7 +65,8 @@ def _with_numbers(value: Any, part: Part, schema: Part) -> Any:
     if isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
         with contextlib.suppress(ValueError):
             return parse_value(value, part)
-    return value
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole and "integer" in _kinds(part) else value
 
 
 def _part_of(part: Part, key: str, schema: Part) -> Part:

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from parley.config.claim_entries import about_each, contradictions
 from parley.config.grid import expand, with_grid_keys
 from parley.core.errors import Findings, ParleyError, did_you_mean
+from parley.core.file_names import confusable_form, name_problems
 from parley.dataset.sources import KINDS
 from parley.game.settings import GameSettings
 
@@ -23,6 +25,25 @@ Part = Mapping[str, Any]
 """Schema of the config, of a section or of a value."""
 MOST_LISTED = 40
 """Maximum number of known keys to list in an error. A grid has more, because it accepts the keys of two sections."""
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _whole_match(_: Any, pattern: str, value: Any, __: Part) -> Iterator[ValidationError]:
+    # In Python's `re.search`, which jsonschema uses, `$` also matches before a final line break.
+    if isinstance(value, str) and not re.fullmatch(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_types = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer).redefine("number", _is_number)
+Validator = validators.extend(Draft202012Validator, {"pattern": _whole_match}, type_checker=_types)
+"""Validator that accepts no infinite number, no 1.0 as an integer, and only patterns of a whole text."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -78,7 +99,7 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
     """
     given = copy.deepcopy(dict(raw))
     findings, replaced = Findings(), list[str]()
-    validator = Draft202012Validator(with_grid_keys(schema))
+    validator = Validator(with_grid_keys(schema))
     for attempt in count():
         config = copy.deepcopy(given)
         fill_defaults(config, schema)
@@ -146,7 +167,7 @@ def _similar(key: str, known: Iterable[Any]) -> list[str]:
 
 def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Return an error message for each unknown key, missing key and invalid value."""
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=_place)
+    errors = sorted(Validator(schema).iter_errors(config), key=_place)
     return [sentence for error in errors for sentence in _sentences(error, schema)]
 
 
@@ -194,7 +215,12 @@ def _sentences(error: ValidationError, schema: Part) -> Iterator[str]:
         yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}{f'; {hint}' if hint else '.'}"
     elif error.validator == "type":
         kinds = value if isinstance(value, str) else " or ".join(value)
-        yield f"Config: {where} is {error.instance!r}; it must be of type {kinds}."
+        wanted = f"of type {kinds}"
+        if isinstance(error.instance, float) and not math.isfinite(error.instance):
+            wanted = "a finite number"
+        elif isinstance(error.instance, int) and abs(error.instance) >= 2**63:
+            wanted = "a number below 2^63"
+        yield f"Config: {where} is {error.instance!r}; it must be {wanted}."
     elif error.validator in ("anyOf", "oneOf"):
         yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no allowed form matches')}"
     else:
@@ -243,9 +269,9 @@ def _contradictions(config: Config) -> Iterator[str]:
             "Config: `evaluation.keep_attention` is true, but no run has attention; set it to false, or give a run "
             "`game.description_attention` or a `game.preset` with Attention in its name."
         )
+    yield from (f"Config: experiment is {config['experiment']!r}: {why}" for why in name_problems(config["experiment"]))
     names = [run["name"] for run in config["runs"]]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"Config: two runs are called {name!r}; give each its own name."
+    yield from _name_complaints("run", names)
     bits = {run["name"]: game.message_bits for run, game in zip(config["runs"], games, strict=True)}
     yield from contradictions(config["claims"], bits)
     yield from _table_complaints(config["tables"], names)
@@ -256,11 +282,20 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "Config: `classes` must be the path of the class set, a TSV; omit it only if `source.kind` is features."
 
 
+def _name_complaints(what: str, names: list[str]) -> Iterator[str]:
+    """Yield an error message for each name of a run or table that is repeated or not a file name everywhere."""
+    first: dict[str, str] = {}
+    for name in names:
+        yield from (f"Config: the {what} {name!r}: {problem}" for problem in name_problems(name))
+        if (other := first.setdefault(confusable_form(name), name)) != name:
+            yield f"Config: the {what}s {other!r} and {name!r} are the same file on some systems; rename one."
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"Config: two {what}s are called {name!r}; give each its own name."
+
+
 def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
     """Yield an error message for each entry of `tables` with a repeated name or unknown runs."""
-    names = [table["name"] for table in tables]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"Config: two tables are called {name!r}; give each its own name."
+    yield from _name_complaints("table", [table["name"] for table in tables])
     for table in tables:
         if strays := [run for run in table["runs"] if run not in runs]:
             known = did_you_mean(strays[0], runs, f"the runs are {', '.join(runs)}.")

@@ -7,35 +7,18 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from parley.core.errors import Findings, did_you_mean
+from parley.core.file_names import confusable_form, name_problems
 from parley.core.files import read_json
 from parley.core.formats import counted
 from parley.core.tables import read_table, write_table
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
-LONGEST_NAME_BYTES = 100
 _COLUMNS = ("class", "wnid", "domain", "group", "description")
-# Names that Windows reserves for devices, with or without a suffix.
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-# Maps letters of other scripts to the Latin letters that they resemble. No two letters of one script map to the same
-# letter, so two different words in one script remain different.
-_LOOK_ALIKES = str.maketrans(
-    "авекмнорстухіјѕԁԛԝյοαεικνρτυχωβη",
-    "abekmhopctyxijsdqwjoaeikvptuxwbn",
-)
 _WNID = re.compile(r"n\d{8}", re.ASCII)
 # What data sets write before the name of a class: 001.Black_footed_Albatross, 0 - zero, /a/airfield.
 _NUMBERING = re.compile(r"\d+[\W_]+(?=\D)|/[a-z]/")
 _MOST_LISTED = 10
-# Characters not allowed in a class name, which is used in file names, Snakemake patterns and descriptions.csv.
-_FORBIDDEN = {
-    "/": "a path separator",
-    "\\": "a path separator",
-    ",": "a comma",
-    "{": "a brace",
-    "}": "a brace",
-    **dict.fromkeys(':*?"<>|', "a character that some systems do not allow in file names"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +161,7 @@ def _plain_form(label: str) -> str:
 
 
 def _problems(image_class: ImageClass) -> list[str]:
-    problems = _name_problems(image_class.name)
+    problems = name_problems(image_class.name)
     if not image_class.wnid and not image_class.description:
         problems.append("it has neither a wnid nor a description; give one of the two.")
     if image_class.wnid and not _WNID.fullmatch(image_class.wnid):
@@ -188,35 +171,13 @@ def _problems(image_class: ImageClass) -> list[str]:
     return problems
 
 
-def _name_problems(name: str) -> list[str]:
-    """Return the reasons why a name cannot be used as a file name on every system or as a field of a table."""
-    if not name.strip():
-        return ["the name is empty; every class needs one."]
-    found = [f"the name contains {why} ({mark}); remove it." for mark, why in _FORBIDDEN.items() if mark in name]
-    if ".." in name:
-        found.append("the name contains '..'; remove it.")
-    if name.startswith("."):
-        found.append("the name begins with a dot, which hides files; remove it.")
-    if name.endswith("."):
-        found.append("the name ends with a dot, which some systems remove; change the name.")
-    if _RESERVED.fullmatch(name):
-        found.append("the name is reserved for a device on Windows; choose another.")
-    if name != name.strip():
-        found.append("the name begins or ends with a space; remove it.")
-    if not name.isprintable():
-        found.append("the name contains a control character or another unprintable one; remove it.")
-    if len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME_BYTES:
-        found.append(f"the name is longer than {LONGEST_NAME_BYTES} bytes; shorten it.")
-    return found
-
-
 def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
-    """Return a sentence for each class whose wnid or name (in its `_confusable_form`) occurs on an earlier line."""
+    """Return a sentence for each class whose wnid or name (in its `confusable_form`) occurs on an earlier line."""
     names: dict[str, int] = {}
     wnids: dict[str, int] = {}
     found = []
     for line, image_class in enumerate(classes, start=2):
-        first = names.setdefault(_confusable_form(image_class.name), line)
+        first = names.setdefault(confusable_form(image_class.name), line)
         if first != line and image_class.name.strip():
             found.append(
                 f"{path}, line {line}: the class {image_class.name!r} is already on line {first} "
@@ -230,11 +191,6 @@ def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
                 f"line {first}; two classes cannot share their images."
             )
     return found
-
-
-def _confusable_form(name: str) -> str:
-    """Normalise a name. Names that look alike, or name the same file on some systems, give equal results."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)
 
 
 def read_groups(path: str | Path | None) -> dict[str, str]:
