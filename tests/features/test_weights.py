@@ -11,14 +11,14 @@ from image_server import content
 
 from parley.core.errors import ParleyError
 from parley.features import weights
-from parley.features.options import Transform, feature_options
+from parley.features.options import ROLES, Transform, feature_options
 from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
 
 NET = "shufflenet_v2_x0_5"  # 1.4 million parameters: quick to build
 
 
-def build(tmp_path, weights="random", backbone=NET, seed=0):
-    return build_network(feature_options(backbone, str(weights), seed), tmp_path / "weights")
+def build(tmp_path, weights="random", backbone=NET, seed=0, layers=ROLES):
+    return build_network(feature_options(backbone, str(weights), seed, layers=layers), tmp_path / "weights")
 
 
 def test_random_weights_depend_on_the_seed_alone(tmp_path):
@@ -63,6 +63,50 @@ def test_a_state_dict_without_counters_is_loaded(tmp_path):
     }
     torch.save(state, tmp_path / "old.pth")
     assert torch.equal(build(tmp_path, tmp_path / "old.pth").fc.bias, state["fc.bias"])
+
+
+def wrapped_by(state):
+    """What training programs save: the state dict in other dictionaries, and with longer names."""
+    yield {"epoch": 3, "state_dict": state}
+    yield {"model": {"state_dict": state}, "optimizer": {}}
+    yield {"model_state_dict": {f"module.{name}": value for name, value in state.items()}}
+    for prefix in ("module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod.", "model.", "backbone."):
+        yield {f"{prefix}{name}": value for name, value in state.items()}
+
+
+def test_a_state_dict_of_a_training_program_is_loaded(tmp_path):
+    network = torchvision.models.get_model(NET, weights=None)
+    for saved in wrapped_by(network.state_dict()):
+        torch.save(saved, tmp_path / "own.pth")
+        assert parameters_sha256(build(tmp_path, tmp_path / "own.pth")) == parameters_sha256(network)
+
+
+def heads_for_other_classes(state):
+    """State dicts without a head, with one for seven classes, with one by another name, and in a detector."""
+    body = {name: value for name, value in state.items() if not name.startswith("fc.")}
+    yield body
+    yield body | {"fc.weight": torch.zeros(7, 1024), "fc.bias": torch.zeros(7)}
+    yield body | {"head.weight": torch.zeros(7, 1024)}
+    yield {f"backbone.{name}": value for name, value in body.items()} | {"head.weight": torch.zeros(7, 1024)}
+
+
+def test_another_head_or_none_matters_only_for_logits(tmp_path):
+    state = torchvision.models.get_model(NET, weights=None).state_dict()
+    for saved in heads_for_other_classes(state):
+        torch.save(saved, tmp_path / "own.pth")
+        loaded = build(tmp_path, tmp_path / "own.pth", layers=("pooled", "map")).state_dict()
+        assert all(torch.equal(loaded[name], state[name]) for name in state if not name.startswith("fc."))
+        with pytest.raises(ParleyError, match=f"does not fit {NET}"):
+            build(tmp_path, tmp_path / "own.pth", layers=("pooled", "logits"))
+
+
+@pytest.mark.parametrize("inflated", ["fc.bias", "conv1.0.weight"])
+def test_a_tensor_that_claims_more_than_it_stores_is_refused(tmp_path, inflated):
+    state = torchvision.models.get_model(NET, weights=None).state_dict()
+    state[inflated] = torch.zeros(1).expand(10**12)
+    torch.save(state, tmp_path / "own.pth")
+    with pytest.raises(ParleyError, match="claims 4000000000000 bytes, but 4 are stored"):
+        build(tmp_path, tmp_path / "own.pth")
 
 
 def test_mismatched_keys_are_reported_with_the_first_names(tmp_path):

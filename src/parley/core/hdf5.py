@@ -59,7 +59,8 @@ def texts(dataset: h5py.Dataset) -> list[str]:
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
     """Raise `ParleyError` if an item is stored in another file, or a dataset is much larger than its stored bytes.
 
-    Virtual datasets, which refer to rows of other HDF5 files, are allowed: `features.gather: reference` writes them.
+    Virtual datasets, which refer to rows of other HDF5 files, are allowed if these files store all of their values:
+    `features.gather: reference` writes them.
     """
     for name in file:
         # The link is checked before it is followed, because its target may be a device file.
@@ -76,7 +77,10 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     if dataset.external:
         raise ParleyError(f"{path}: {dataset.name[1:]} is in another file (external storage); copy it into this one.")
     claimed = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
-    if dataset.is_virtual or claimed <= _NEVER_PACKED_BYTES:
+    if dataset.is_virtual:
+        _check_virtual(dataset, Path(path))
+        return
+    if claimed <= _NEVER_PACKED_BYTES:
         return
     stored = dataset.id.get_storage_size()
     if claimed > stored * (_MOST_PACKED if dataset.chunks else 1):
@@ -84,6 +88,28 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
             f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored} are stored; "
             "remove the file and run the stage that writes it."
         )
+
+
+def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
+    """Raise `ParleyError` if a virtual dataset has values that its sources, as far as they exist, do not store."""
+    sources = dataset.virtual_sources()
+    if (mapped := sum(source.vspace.get_select_npoints() for source in sources)) != dataset.size:
+        raise ParleyError(
+            f"{path}: {dataset.name[1:]} claims {dataset.size} values, but refers to {mapped} of other files; "
+            "remove the file and run the stage that writes it."
+        )
+    shapes = {(one.file_name, one.dset_name): one.src_space.shape for one in sources}
+    for (file_name, dataset_name), shape in shapes.items():
+        if not (place := path.parent / file_name).is_file():
+            continue  # `features.storage` reports it.
+        with h5py.File(place, "r") as file:
+            source = file.get(dataset_name) if place.resolve() != path.resolve() else None
+            if not isinstance(source, h5py.Dataset) or source.is_virtual or source.shape != shape:
+                raise ParleyError(
+                    f"{path}: {dataset.name[1:]} refers to {dataset_name} of {place}, which does not store it; "
+                    "remove the file and run the stage that writes it."
+                )
+            _check_dataset(source, place)
 
 
 def _check_heaps(path: str | Path) -> None:

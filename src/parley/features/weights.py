@@ -3,12 +3,12 @@
 import difflib
 import hashlib
 import os
+import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -16,10 +16,16 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 
 from parley.core.checksums import other_digest
 from parley.core.errors import ParleyError
+from parley.core.tensor_files import load_tensors
 from parley.dataset.downloads import download as download_file
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _MAX_NAMES = 3
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PREFIXES = ("_orig_mod.", "module.", "_orig_mod.", "model.", "backbone.")
+"""What torch.compile, DataParallel and frameworks put before the names of a state dict, in the order of removal."""
+_HEADS = ("fc", "classifier", "head", "heads")
+"""First parts of the names of the parameters of heads in torchvision's networks."""
 _MOST_BYTES = 20_000_000_000
 # Torchvision warns if these two networks are built with random weights and without `init_weights`.
 _INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
@@ -48,8 +54,11 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
             network = get_model(options.backbone, weights=_published(options), progress=False)
     else:
         network = _random_network(options.backbone, 0)
-        loaded = _plain_tensors(path)
-        if complaint := _misfit(network.state_dict(), loaded):
+        wanted = network.state_dict()
+        loaded = _state_of(wanted, _plain_tensors(path))
+        if "logits" not in options.layers:
+            loaded = _with_head(wanted, loaded)
+        if complaint := _misfit(wanted, loaded):
             raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
         network.load_state_dict(loaded)
     # An in-place ReLU would overwrite its input, which for a ResNet is the map that is to be extracted.
@@ -193,15 +202,38 @@ def _hash_in(path: Path) -> str:
 def _plain_tensors(path: Path) -> Any:
     """Load a file of tensors without running any code in it."""
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path, device="cpu")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_tensors(path)
     except Exception as error:  # torch raises many types of exceptions for damaged files
-        reason = str(error).strip().split("\n")[0]
+        # torch's own message for files with code suggests to load them unsafely.
+        has_code = isinstance(error, pickle.UnpicklingError)
+        reason = "it contains code or objects, or is damaged" if has_code else str(error).strip().split("\n")[0]
         raise ParleyError(
             f"features.weights: {path} cannot be loaded as plain tensors ({reason}); "
             "save a network's state_dict() with torch.save, or with safetensors."
         ) from error
+
+
+def _state_of(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
+    """Return the state dict in what training programs save: inside another dictionary, or with longer names."""
+    while isinstance(loaded, Mapping) and (inner := next((key for key in _WRAPPERS if key in loaded), "")):
+        loaded = loaded[inner]
+    if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
+        return loaded
+    for prefix in _PREFIXES:
+        named = {name.removeprefix(prefix): value for name, value in loaded.items() if name.startswith(prefix)}
+        if len(wanted.keys() & named.keys()) > len(wanted.keys() & loaded.keys()):
+            loaded = {name: value for name, value in loaded.items() if not name.startswith(prefix)} | named
+    return loaded
+
+
+def _with_head(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
+    """Replace a head for other classes, or none, by the network's own, which only affects the logits."""
+    if not isinstance(loaded, Mapping):
+        return loaded
+    own = {name: value for name, value in wanted.items() if name.split(".")[0] in _HEADS}
+    fits = all(name in loaded and getattr(loaded[name], "shape", None) == value.shape for name, value in own.items())
+    rest = {name: value for name, value in loaded.items() if str(name).split(".")[0] not in _HEADS}
+    return loaded if fits or rest.keys() - wanted.keys() else rest | own
 
 
 def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:

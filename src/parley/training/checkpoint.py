@@ -3,7 +3,6 @@
 import io
 import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import torch
 from parley.core.errors import ParleyError
 from parley.core.failures import raise_if_failed
 from parley.core.files import written_aside
+from parley.core.tensor_files import load_tensors
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
 from parley.interaction.split_data import Scale, Standardizer
@@ -104,8 +104,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     """Read the dictionary of values from a checkpoint file. Raises the same errors as `load_checkpoint`."""
     raise_if_failed(path)
     try:
-        _check_archive(path)
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        values = load_tensors(path)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores all train` to make it.") from error
     except Exception as error:  # torch.load raises many error types for damaged files; all are reported alike.
@@ -116,15 +115,6 @@ def read_values(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
     return values
-
-
-def _check_archive(path: str | Path) -> None:
-    """Raise `ValueError` if a checkpoint's ZIP archive is damaged or compressed. `torch.load` checks no checksums."""
-    with zipfile.ZipFile(path) as archive:
-        if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
-            raise ValueError(f"its entry {packed[0]} is compressed, which torch never does")
-        if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"its entry {damaged} does not match the checksum")
 
 
 def _reason(error: Exception) -> str:
