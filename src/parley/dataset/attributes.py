@@ -1,6 +1,5 @@
 """Attributes of classes, such as colour or size. Metrics of compositionality compare them with the messages."""
 
-import csv
 import math
 import re
 from collections import Counter
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.tables import read_table, write_table
+from parley.core.text import csv_rows, text_lines
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.synthetic.attributes import ATTRIBUTES, CREATURES
@@ -153,17 +153,16 @@ def _table(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _csv(path: str | Path) -> list[dict[str, str]]:
-    try:
-        lines = list(csv.reader(_lines(path)))
-    except csv.Error as error:
-        raise ParleyError(f"{path} is not CSV ({error}); correct it.") from error
-    header = lines[0] if lines else []
+    rows = csv_rows(path)
+    _, header = next(rows, (0, []))
     if header.count("class") != 1 or len(set(header)) != len(header):
         raise ParleyError(f"{path} needs a first line with unique names of columns, one of them `class`.")
-    for number, cells in enumerate(lines, start=1):
+    found = []
+    for number, cells in rows:
         if len(cells) != len(header):
-            raise ParleyError(f"{path}, row {number} has {len(cells)} fields, but the first has {len(header)}.")
-    return [dict(zip(header, cells, strict=True)) for cells in lines[1:]]
+            raise ParleyError(f"{path}, line {number} has {len(cells)} fields, but the first has {len(header)}.")
+        found.append(dict(zip(header, cells, strict=True)))
+    return found
 
 
 def _listed(path: str | Path) -> list[str]:
@@ -184,12 +183,7 @@ def _listed(path: str | Path) -> list[str]:
 
 def _lines(path: str | Path) -> list[str]:
     """Return the lines of a text file that are not blank."""
-    try:
-        return [line for line in Path(path).read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-    except UnicodeDecodeError as error:
-        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
-    except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    return [line for line in text_lines(path) if line.strip()]
 
 
 def _number(where: str, text: str) -> float:
