@@ -1,9 +1,10 @@
 """Open untrusted HDF5 files. Refuse links to other files, and datasets much larger than the bytes stored for them."""
 
 import mmap
+import operator
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,18 +99,26 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
             f"{path}: {dataset.name[1:]} claims {dataset.size} values, but refers to {mapped} of other files; "
             "remove the file and run the stage that writes it."
         )
-    shapes = {(one.file_name, one.dset_name): one.src_space.shape for one in sources}
-    for (file_name, dataset_name), shape in shapes.items():
+    ends: dict[tuple[str, str], list[int]] = {}  # HDF5 stores a source's shape only up to the end of the selection.
+    for one in sources:
+        known = ends.setdefault((one.file_name, one.dset_name), [0] * len(one.src_space.shape))
+        ends[one.file_name, one.dset_name] = list(map(max, known, one.src_space.shape))
+    for (file_name, dataset_name), end in ends.items():
         if not (place := path.parent / file_name).is_file():
             continue  # `features.storage` reports it.
         with h5py.File(place, "r") as file:
             source = file.get(dataset_name) if place.resolve() != path.resolve() else None
-            if not isinstance(source, h5py.Dataset) or source.is_virtual or source.shape != shape:
+            if not isinstance(source, h5py.Dataset) or source.is_virtual or not _reaches(source.shape, end):
                 raise ParleyError(
                     f"{path}: {dataset.name[1:]} refers to {dataset_name} of {place}, which does not store it; "
                     "remove the file and run the stage that writes it."
                 )
             _check_dataset(source, place)
+
+
+def _reaches(shape: Sequence[int], end: Sequence[int]) -> bool:
+    """Return whether a shape contains a selection that ends at `end`; an empty `end` means that all is selected."""
+    return not end or (len(shape) == len(end) and all(map(operator.ge, shape, end)))
 
 
 def _check_heaps(path: str | Path) -> None:

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import os
 import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,8 @@ from parley.features.options import FeatureOptions, Transform, check_weights, we
 
 _MAX_NAMES = 3
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-_PREFIXES = ("_orig_mod.", "module.", "_orig_mod.", "model.", "backbone.")
-"""What torch.compile, DataParallel and frameworks put before the names of a state dict, in the order of removal."""
+_PREFIX = re.compile(r"^((_orig_mod|module|model|backbone)\.)+")
+"""What torch.compile, DataParallel and frameworks put before the names of a state dict."""
 _HEADS = ("fc", "classifier", "head", "heads")
 """First parts of the names of the parameters of heads in torchvision's networks."""
 _MOST_BYTES = 20_000_000_000
@@ -219,10 +220,9 @@ def _state_of(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
         loaded = loaded[inner]
     if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
         return loaded
-    for prefix in _PREFIXES:
-        named = {name.removeprefix(prefix): value for name, value in loaded.items() if name.startswith(prefix)}
-        if len(wanted.keys() & named.keys()) > len(wanted.keys() & loaded.keys()):
-            loaded = {name: value for name, value in loaded.items() if not name.startswith(prefix)} | named
+    named = {_PREFIX.sub("", name): value for name, value in loaded.items()}
+    if len(wanted.keys() & named.keys()) > len(wanted.keys() & loaded.keys()):
+        return named
     return loaded
 
 
