@@ -141,14 +141,13 @@ def adaptive(options: Any) -> bool:
 
 
 def look(options: Any, sender: dict[str, Array], example: Example, incoming: Array, t: int) -> Array:
-    """Return h_x of the image, or of its cells weighted by attention given the received message and the context."""
+    """Return h_x of the image, or of its cells weighted by attention given the received message and any context."""
     if not attends(options):
         return linear(sender, "eye.project", example.image)
     if t == 0:
         return linear(sender, "eye.project", example.image.mean(0))
-    return linear(
-        sender, "eye.project", attend(sender, "eye.attention", example.image, [incoming, np.asarray(example.context)])
-    )
+    queries = [incoming, np.asarray(example.context)] if options.attention_context else [incoming]
+    return linear(sender, "eye.project", attend(sender, "eye.attention", example.image, queries))
 
 
 def speak(options: Any, sender: dict[str, Array], view: Array, incoming: Array, t: int) -> Array:
@@ -610,7 +609,9 @@ def parameter_shapes(options: Any, sizes: Any) -> dict[str, dict[str, tuple[int,
         sender["deaf_code"] = (bits,)
     sender |= _linear("eye.project", sizes.channels, seen)
     if attends(options):
-        sender |= _attention("eye.attention", sizes.channels, [bits, sizes.context], look)
+        sender |= _attention(
+            "eye.attention", sizes.channels, [bits, sizes.context] if options.attention_context else [bits], look
+        )
     sender |= _linear("hear", bits, seen) | _linear("speak", widths * seen, bits)
     receiver = {"listen.weight_ih_l0": (3 * hidden, bits), "listen.weight_hh_l0": (3 * hidden, hidden)}
     receiver |= {"listen.bias_ih_l0": (3 * hidden,), "listen.bias_hh_l0": (3 * hidden,)}
@@ -625,6 +626,25 @@ def parameter_shapes(options: Any, sizes: Any) -> dict[str, dict[str, tuple[int,
         "sender_baseline": _baseline(seen + bits, sizes.baseline_hidden),
         "receiver_baseline": _baseline(bits + hidden, sizes.baseline_hidden),
     }
+
+
+def initial_baseline(uniforms: list[float], shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Return the weights with which the 2017 code's baselines start: its agents reset theirs, its baselines do not.
+
+    Parameters
+    ----------
+    uniforms
+        Random numbers in [0, 1), one for each weight: layer by layer, of each its matrix, row by row, and its biases.
+    shapes
+        One network of `parameter_shapes`.
+    """
+    numbers = iter(uniforms)
+    found = {}
+    for name, shape in shapes.items():
+        inputs = shapes[name.replace(".bias", ".weight")][1]
+        drawn = [(2 * next(numbers) - 1) / np.sqrt(inputs) for _ in range(int(np.prod(shape)))]
+        found[name] = np.array(drawn).reshape(shape)
+    return found
 
 
 def _linear(name: str, before: int, after: int) -> dict[str, tuple[int, ...]]:

@@ -12,6 +12,7 @@ PLAIN: dict[str, Any] = {
     "max_exchanges": 3,
     "mix": "sum",
     "description_attention": False,
+    "attention_context": True,
     "reward": "original",
     "receiver_baseline": "original",
     "stop_rule": "product",

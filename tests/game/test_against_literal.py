@@ -23,6 +23,7 @@ EXISTING: list[dict[str, Any]] = [
     {"receiver_baseline": "paper"},
     {"stop_rule": "step"},
     {"first_message": 0.7},
+    *({"attention_context": False, "preset": preset} for preset in PRESETS if preset.endswith("Attention")),
 ]
 
 # Skipped if the package's settings lack them; their random numbers go through the adapter.
@@ -53,6 +54,7 @@ ALL = [
 ANY: dict[str, st.SearchStrategy[Any]] = {
     "mix": st.sampled_from(["sum", "prod", "mou"]),
     "description_attention": st.booleans(),
+    "attention_context": st.booleans(),
     "reward": st.sampled_from(["original", "paper"]),
     "receiver_baseline": st.sampled_from(["original", "paper"]),
     "stop_rule": st.sampled_from(["product", "step"]),
@@ -66,7 +68,7 @@ ANY: dict[str, st.SearchStrategy[Any]] = {
     "corrupt_bits": st.sampled_from(["", "0"]),
     "exchange_cost": st.sampled_from([0.0, 0.2]),
 }
-SHAPING = {"mix", "description_attention", "message_bits", "preset"}
+SHAPING = {"mix", "description_attention", "attention_context", "message_bits", "preset"}
 """Options that change the networks."""
 seeds = st.integers(0, 2**32 - 1)
 entropies = st.sampled_from([0.0, 0.05, 0.3])
@@ -197,6 +199,12 @@ def evenly(counts, values):
     return sum(values) / max(len(values), 1)
 
 
+def attend_without_context(options, sender, example, incoming, t, attend=literal.attend):
+    if t == 0:
+        return literal.linear(sender, "eye.project", example.image.mean(0))
+    return literal.linear(sender, "eye.project", attend(sender, "eye.attention", example.image, [incoming]))
+
+
 def with_kept_dimension(advantages, said):
     """Multiply [B, 1] by [B] into [B, B], which credits each example with every other's reward."""
     return -literal.mean(advantages) * literal.mean(said)
@@ -224,6 +232,7 @@ MISTAKES: list[tuple[str, Any, dict[str, Any]]] = [
     ("heard", lambda record: record.active, {"preset": "Fixed"}),
     ("detach", lambda value: value, {}),
     ("look", attend_at_once, {"preset": "AdaptiveAttention"}),
+    ("look", attend_without_context, {"preset": "AdaptiveAttention"}),
     ("scored_bits", decided_bits, {"flip_sender": 0.3}),
     ("scored_bits", decided_bits, {"flip_receiver": 0.3}),
     ("scored_bits", decided_bits, {"ignore_receiver": True}),

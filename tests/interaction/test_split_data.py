@@ -53,6 +53,18 @@ def test_with_attention_images_are_cells_with_logits_as_context(part):
     assert np.array_equal(taken.context, values["fc"][[4, 0]])
 
 
+def test_without_context_no_logits_are_needed(part, tmp_path):
+    path = tmp_path / "train.hdf5"
+    with h5py.File(part[0]) as whole, h5py.File(path, "w") as file:
+        for name in set(whole) - {"fc"}:
+            whole.copy(name, file)
+    with pytest.raises(ParleyError, match="fc"):
+        load_part(path, GameSettings(preset="AdaptiveAttention"))
+    found = load_part(path, GameSettings(preset="AdaptiveAttention", attention_context=False))
+    assert found.images.context is None
+    assert found.images.take(torch.tensor([4, 0])).context is None
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [

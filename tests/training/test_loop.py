@@ -68,6 +68,36 @@ def test_a_constant_channel_becomes_zero_and_not_infinite():
     assert torch.all(features[:, 3] == 0)
 
 
+@pytest.mark.parametrize(
+    ("steps", "max_epochs", "last"),
+    [(12, None, 12), (12, 3, 9), (12, 4, 12), (12, 5, 12), (1_000_000_000, 2, 6)],
+)
+def test_a_run_ends_after_its_steps_or_epochs_whichever_come_first(tmp_path, steps, max_epochs, last):
+    rows = run(tmp_path, steps=steps, max_epochs=max_epochs)  # An epoch is 48 images in batches of 16.
+    assert rows[-1]["step"] == last
+    assert load_checkpoint(tmp_path / f"checkpoints/{last:08d}.pt").step == last
+
+
+def test_schedules_end_with_the_epochs(tmp_path):
+    one = run(tmp_path / "a", steps=9, learning_rate_schedule="cosine", entropy_schedule="linear")
+    two = run(tmp_path / "b", steps=12, max_epochs=3, learning_rate_schedule="cosine", entropy_schedule="linear")
+    assert [row["nll"] for row in one] == [row["nll"] for row in two]
+    for a, b in zip(weights(tmp_path / "a", 9), weights(tmp_path / "b", 9), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_training_batches_have_an_accuracy_at_k_of_their_own(tmp_path):
+    plain, wide, narrow = run(tmp_path / "a"), run(tmp_path / "b", k=4), run(tmp_path / "c", k=1)
+    trained = [[row for row in rows if row["kind"] == "train"] for rows in (plain, wide, narrow)]
+    for two, four, one in zip(*trained, strict=True):
+        assert four["accuracy@k"] == 1  # of four candidates
+        assert one["accuracy@k"] == one["accuracy@1"] == two["accuracy@1"]
+        assert two["accuracy@1"] <= two["accuracy@k"] <= 1
+    assert any(row["accuracy@1"] < row["accuracy@k"] < 1 for row in trained[0])
+    others = [[row for row in rows if row["kind"] == "dev"] for rows in (plain, wide)]
+    assert [row["accuracy@k"] for row in others[0]] == [row["accuracy@k"] for row in others[1]]
+
+
 def test_a_train_split_smaller_than_a_batch_is_an_error(tmp_path):
     with pytest.raises(ParleyError, match=r"48 images, fewer than a batch of 64"):
         run(tmp_path, batch_size=64)

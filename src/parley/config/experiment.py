@@ -185,7 +185,7 @@ def _needed_layers(config: Config) -> dict[str, Set[str]]:
         attends = game["preset"].endswith("Attention")
         seen = game["image_layer"] if game["image_layer"] != "auto" else ("map" if attends else "pooled")
         # Any other name is the name of a dataset in imported feature files.
-        needed[run["name"]] = {seen, "logits" if attends else seen} & set(ROLES)
+        needed[run["name"]] = {seen, "logits" if attends and game["attention_context"] else seen} & set(ROLES)
     return needed
 
 

@@ -62,20 +62,27 @@ class Learned(Baseline):
         Widths of `BaselineInput.per_dialogue` (0 if None) and `per_turn`, concatenated in this order.
     hidden_size
         Width of the hidden layer.
-    seeds, purpose
-        Seeds of the random initial weights, and a name that keeps them independent of other random numbers.
+    seeds, purpose, rule
+        Seeds of the random initial weights, a name that keeps them independent of other random numbers, and how they
+        are drawn (see `initialise`).
     """
 
     learned = True
 
     def __init__(
-        self, dialogue_size: int, turn_size: int, hidden_size: int, seeds: Sequence[int], purpose: str
+        self,
+        dialogue_size: int,
+        turn_size: int,
+        hidden_size: int,
+        seeds: Sequence[int],
+        purpose: str,
+        rule: str = "xavier",
     ) -> None:
         super().__init__()
         self.dialogue_size = dialogue_size
         self.first = Linear(len(seeds), dialogue_size + turn_size, hidden_size)
         self.last = Linear(len(seeds), hidden_size, 1)
-        initialise(self, seeds, purpose)
+        initialise(self, seeds, purpose, rule)
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
         """Return the predicted reward of each turn, the output of the network."""
@@ -178,13 +185,15 @@ def make_agents(
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
     """Return the baseline named in the settings; `sizes` are the widths of `per_dialogue` and `per_turn`."""
     baselines: dict[str, Callable[[], Baseline]] = {
-        "learned": lambda: Learned(*sizes, settings.baseline_hidden, seeds, purpose),
+        "learned": lambda: Learned(*sizes, settings.baseline_hidden, seeds, purpose, settings.baseline_init),
         "running_mean": lambda: RunningMean(len(seeds)),
         "leave_one_out": LeaveOneOut,
         "none": ZeroBaseline,
     }
     if settings.baseline not in baselines:
         raise ParleyError(f"game.baseline: {settings.baseline!r} is not one of {', '.join(baselines)}.")
+    if settings.baseline_init not in ("xavier", "original"):
+        raise ParleyError(f"game.baseline_init: {settings.baseline_init!r} is not one of xavier, original.")
     return baselines[settings.baseline]()
 
 

@@ -45,16 +45,29 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 
 @torch.no_grad()
-def initialise(network: nn.Module, seeds: Sequence[int], purpose: str) -> None:
-    """Initialise matrices by Xavier's normal rule, biases with zeros, and vectors named ``*code`` from N(0, 1).
+def initialise(network: nn.Module, seeds: Sequence[int], purpose: str, rule: str = "xavier") -> None:
+    """Draw the initial weights of a network. Those for a seed do not depend on which other seeds are given.
 
-    The weights for a seed do not depend on which other seeds are given.
+    Parameters
+    ----------
+    network
+        The network, batched over S seeds.
+    seeds, purpose
+        Seeds, and a name that keeps the weights independent of other random numbers.
+    rule
+        ``xavier``: matrices by Xavier's normal rule, biases 0, and vectors named ``*code`` from N(0, 1).
+        ``original``, for networks of linear layers: torch's default, weights and biases uniform within 1/√inputs of 0.
     """
+    bound = 0.0
     for index, seed in enumerate(seeds):
         source = generator(seed, f"init {purpose}")
         for name, stacked in network.named_parameters():
             parameter = stacked[index]
-            if name.endswith("code"):
+            if rule == "original":
+                # A layer's weight precedes its bias, whose range depends on the number of inputs, too.
+                bound = parameter.shape[-1] ** -0.5 if parameter.dim() > 1 else bound
+                parameter.uniform_(-bound, bound, generator=source)
+            elif name.endswith("code"):
                 nn.init.normal_(parameter, generator=source)
             elif parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter, generator=source)

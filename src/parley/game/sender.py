@@ -23,7 +23,7 @@ class EncodedImages(NamedTuple):
     features: Tensor
     """``[S, B, hidden]``: projected images; with visual attention, the cells of the feature maps, ``[S, B, L, C]``."""
     keys: Tensor | None = None
-    """``[S, B, L, attention_hidden]``: sum of projected cells and projected context; None without visual attention."""
+    """``[S, B, L, attention_hidden]``: sum of projected cells and any context; None without visual attention."""
 
     def of_rows(self, rows: Tensor) -> "EncodedImages":
         """Return the encodings of the images in the given rows ``[S, M]``."""
@@ -69,6 +69,7 @@ class PooledEncoder(nn.Module):
 class AttentionEncoder(nn.Module):
     """Image encoder that attends to the cells of a feature map, given the received message and a context vector.
 
+    With ``attention_context: false``, there is no context vector.
     In the first exchange, where no message has been received, all cells have the same weight.
     """
 
@@ -79,14 +80,16 @@ class AttentionEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.project = Linear(seeds, feature_size, settings.sender_hidden)
-        sizes = [message_bits, context_size]
+        sizes = [message_bits, *([context_size] if settings.attention_context else [])]
         self.attention = AdditiveAttention(seeds, feature_size, sizes, settings.sender_attention_hidden)
 
     def encode(self, images: Images) -> EncodedImages:
         """Project the cells ``[S, B, L, C]`` and the context vector. This is called once per rollout."""
-        if images.context is None:
-            raise ValueError("visual attention needs Images.context: the logits used as context vector")
-        keys = self.attention.item(images.features) + self.attention.queries[1](images.context)[:, :, None]
+        keys = self.attention.item(images.features)
+        for from_context in self.attention.queries[1:]:
+            if images.context is None:
+                raise ValueError("visual attention needs Images.context (logits), or game.attention_context: false")
+            keys = keys + from_context(images.context)[:, :, None]
         return EncodedImages(images.features, keys)
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
@@ -137,7 +140,7 @@ class Sender(nn.Module):
     settings
         Settings of the game.
     context_size
-        Width of the context vector (the image classifier's logits); ignored without visual attention.
+        Width of the context vector (the image classifier's logits); ignored without visual attention or context.
     seeds
         Seeds of the initial weights, one per Sender.
     """

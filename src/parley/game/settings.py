@@ -19,14 +19,18 @@ PRESETS: dict[str, dict[str, bool]] = {
 class GameSettings:
     """Settings of the game and its agents.
 
-    The defaults are those of the original implementation (Evtimova et al., 2018), except for `standardize` and
-    `accuracy_count`. Where the implementation differs from the article, "paper" below means the article.
+    The defaults are those of the original implementation (Evtimova et al., 2018), except for `standardize`,
+    `baseline_init` and `accuracy_count`. Where the implementation differs from the article, "paper" below means the
+    article.
 
     Attributes
     ----------
     preset
         One of `PRESETS`. In an Adaptive game, the Receiver decides when to stop. In a game with Attention, the Sender
-        attends to the cells of the image's feature map, with the image classifier's logits as context vector.
+        attends to the cells of the image's feature map.
+    attention_context
+        Whether this attention also depends on the image classifier's logits (context vector), as in the presets of the
+        original implementation; it could be switched off there, too.
     message_bits
         Number of bits per message (d), the same in both directions.
     max_exchanges
@@ -82,6 +86,9 @@ class GameSettings:
     baseline
         Baseline subtracted from the reward: ``learned`` (original implementation), ``running_mean``,
         ``leave_one_out`` or ``none``.
+    baseline_init
+        Initial weights of learned baselines. ``xavier``: as the agents'; ``original``: torch's default, uniform within
+        1/√inputs of 0, biases too, as in the original implementation.
     exchange_cost
         Amount subtracted from the reward for each exchange, in the unit of the reward.
     label_smoothing
@@ -102,6 +109,7 @@ class GameSettings:
     baseline_hidden: int = 500
     sender_attention_hidden: int = 256
     receiver_attention_hidden: int = 64
+    attention_context: bool = True
     mix: str = "sum"
     description_attention: bool = False
     reward: str = "original"
@@ -122,6 +130,7 @@ class GameSettings:
     corrupt_bits: str = ""
     shuffle: str = "none"
     baseline: str = "learned"
+    baseline_init: str = "xavier"
     exchange_cost: float = 0.0
     label_smoothing: float = 0.0
     accuracy_count: str = "corrected"
@@ -180,6 +189,8 @@ class TrainingSettings:
     ----------
     steps
         Number of training steps; each step uses one batch.
+    max_epochs
+        Maximum number of epochs, in case `steps` are more; None for no maximum. The original implementation used 500.
     batch_size, dev_batch_size
         Number of images per batch in training and in evaluation. Training drops the short last batch of an epoch.
     optimizer
@@ -220,11 +231,15 @@ class TrainingSettings:
         Whether to write TensorBoard event files.
     samples
         Number of sample dialogues written to the log at each dev evaluation.
+    k
+        The K of accuracy@K of training batches in the log; None for that of the dev results. The original
+        implementation used 6.
     checks
         Whether to check the invariants of the game at each step, for debugging; slow.
     """
 
     steps: int = 10_000
+    max_epochs: int | None = None
     batch_size: int = 64
     dev_batch_size: int = 50
     optimizer: str = "RMSprop"
@@ -250,6 +265,7 @@ class TrainingSettings:
     cuda_graphs: bool = True
     tensorboard: bool = False
     samples: int = 0
+    k: int | None = None
     checks: bool = False
 
     @classmethod

@@ -24,8 +24,8 @@ class Maps(NamedTuple):
 
     rows: Rows
     """``[N, C, h, w]``: the feature maps."""
-    context: Tensor
-    """``[N, Z]``: the image classifier's logits, used as context vectors."""
+    context: Tensor | None
+    """``[N, Z]``: the image classifier's logits, used as context vectors; None without context."""
     mean: Tensor | None = None
     sd: Tensor | None = None
     """``[C]`` each: mean and standard deviation with which `take` standardises; both None to not standardise."""
@@ -35,7 +35,7 @@ class Maps(NamedTuple):
         cells = self.rows.take(rows).flatten(-2).mT
         if self.mean is not None and self.sd is not None:
             cells = (cells - self.mean).div_(self.sd)
-        return Images(cells.contiguous(), self.context[rows])
+        return Images(cells.contiguous(), None if self.context is None else self.context[rows])
 
 
 class Part(NamedTuple):
@@ -70,17 +70,17 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
     path
         Path of the split's HDF5 file.
     game
-        Settings of the game. With visual attention, the features are feature maps, and the backbone's logits are the
-        context from which the Sender's attention is computed; otherwise the features are vectors ``[N, C]``. Targets
-        are permuted if `permute_labels` is set.
+        Settings of the game. With visual attention, the features are feature maps, and, with `attention_context`,
+        the backbone's logits are the context of the Sender's attention; otherwise the features are vectors ``[N, C]``.
+        Targets are permuted if `permute_labels` is set.
     """
     layer = layer_of(game)
     if game.visual_attention:
         maps, targets, keys = open_features(path, layer)
         if len(maps.shape) != 4:
             raise ParleyError(f"{path}: {layer} has no cells to attend to; set game.image_layer to a feature map.")
-        images: Images | Maps = Maps(maps, _tensor(read_features(path, "logits").features))
-        return Part(images, _targets(targets, keys, game), keys)
+        context = _tensor(read_features(path, "logits").features) if game.attention_context else None
+        return Part(Maps(maps, context), _targets(targets, keys, game), keys)
     vectors = read_features(path, layer)
     if vectors.features.ndim != 2:
         raise ParleyError(
@@ -180,7 +180,7 @@ class Standardizer(NamedTuple):
 
     features: Scale
     context: Scale | None = None
-    """Scale of the context vectors (image classifier's logits); None without visual attention."""
+    """Scale of the context vectors (image classifier's logits); None without visual attention or context."""
     words: Scale | None = None
     """Scale of the word vectors; None to leave them unchanged."""
 
@@ -199,7 +199,6 @@ class Standardizer(NamedTuple):
         if context is not None and self.context is not None:
             context = self.context.apply(context)
         if isinstance(images, Maps):
-            assert context is not None  # `context` is optional only in `Images`.
             return images._replace(context=context, mean=self.features.mean, sd=self.features.sd)
         return Images(self.features.apply(images.features), context)
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,10 @@ def train_runs(
         If the train split has fewer images than a batch, or after saving on SIGTERM or Ctrl-C.
     """
     torch.use_deterministic_algorithms(training.deterministic)
-    trainer = Trainer(data, game, training, seeds)
+    if training.max_epochs:
+        most = training.max_epochs * batches_per_epoch(len(data.train_target_index), training)
+        training = replace(training, steps=min(training.steps, most))
+    trainer = Trainer(data, game, training, seeds, k=k)
     resumable = ResumableRuns(folders, identity)
     boards = [Path(folder) / "tensorboard" if training.tensorboard else None for folder in folders]
     name = f"train {Path(folders[0]).parent.name}/{','.join(map(str, seeds))}"

@@ -21,7 +21,7 @@ from parley.training.sanity_checks import check_step
 from parley.training.training_data import TrainImages, TrainingData, augmentations
 
 logger = logging.getLogger(__name__)
-METRICS = (*(f"loss_{name}" for name in Agents._fields), "nll", "reward", "accuracy@1", "length")
+METRICS = (*(f"loss_{name}" for name in Agents._fields), "nll", "reward", "accuracy@1", "accuracy@k", "length")
 """Names of a training step's metrics, as written to the log."""
 
 
@@ -38,6 +38,8 @@ class Trainer:
         Seed of each run. It determines the run's initial weights and all its random numbers.
     precision
         Floating-point dtype of the weights and of all computations.
+    k
+        The K of accuracy@K of training batches, unless `training.k` is set.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class Trainer:
         training: TrainingSettings,
         seeds: Sequence[int],
         precision: torch.dtype = torch.float32,
+        k: int = 1,
     ) -> None:
         self.data, self.game, self.training, self.seeds = data, game, training, list(seeds)
-        self.precision, self.device = precision, device_of(training)
+        self.precision, self.device, self.k = precision, device_of(training), training.k or k
         self.agents = self._new_agents(self.seeds).to(self.device)
         trainable = {name: network for name, network in self.agents._asdict().items() if name not in training.frozen}
         for name in training.frozen:
@@ -118,7 +121,7 @@ class Trainer:
         )
         gradient = self.optimiser.backward(loss_step.losses.total)
         self.optimiser.step(gradient, coefficients)
-        return loss_step, step_metrics(loss_step, target_index)
+        return loss_step, step_metrics(loss_step, target_index, self.k)
 
     def inputs(self, step: int, rows: Tensor) -> StepInputs:
         """Return the inputs that differ between steps, as CPU tensors, and increment the optimiser's step count.
@@ -199,12 +202,13 @@ def device_of(training: TrainingSettings) -> torch.device:
 
 
 @torch.no_grad()
-def step_metrics(loss_step: LossStep, target_index: Tensor) -> Tensor:
+def step_metrics(loss_step: LossStep, target_index: Tensor, k: int = 1) -> Tensor:
     """Return the metrics of a training step, averaged over the batch, ``[metrics, S]``, in the order of `METRICS`."""
     losses, scores = loss_step.losses, loss_step.replay.final_scores
     # As in `ranks`, a prediction is wrong if another candidate has the same score as the target.
     own = scores.gather(-1, target_index[..., None])
-    accuracy = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
+    rank = (scores >= own).sum(-1)
+    accuracies = [(rank <= most).to(scores.dtype).mean(-1) for most in (1, k)]
     length = dialogue_lengths(loss_step.packed).mean(-1)
     learned = [getattr(losses, name) for name in Agents._fields]
-    return torch.stack([*learned, losses.nll.mean(-1), losses.reward.mean(-1), accuracy, length])
+    return torch.stack([*learned, losses.nll.mean(-1), losses.reward.mean(-1), *accuracies, length])
