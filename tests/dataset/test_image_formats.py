@@ -32,7 +32,8 @@ from PIL import Image, ImageCms
 
 from parley.dataset.fetch.options import REFUSABLE
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.image_formats import FORMATS, KINDS, SUFFIXES, kinds_of, open_image, to_rgb
+from parley.dataset.image_formats import KINDS, SUFFIXES, kinds_of, open_image, to_rgb
+from parley.dataset.image_signatures import FORMATS
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 RED_INKS = (0, 255, 255, 0)

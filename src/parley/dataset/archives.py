@@ -8,6 +8,7 @@ import lzma
 import os
 import stat
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -63,8 +64,8 @@ class Archive(ABC):
         """Return the size of a member in bytes; None if the archive has no such file."""
 
     @abstractmethod
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a member; safe to call from several threads."""
+    def read(self, name: str, most: int = sys.maxsize) -> bytes:
+        """Return the bytes of a member, at most the first `most`; safe to call from several threads."""
 
 
 class TarArchive(Archive):
@@ -85,10 +86,10 @@ class TarArchive(Archive):
         span = self._spans.get(name)
         return None if span is None else span[1]
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most: int = sys.maxsize) -> bytes:
         """Return the bytes of a member."""
         offset, size = self._spans[name]
-        return os.pread(self._stream.fileno(), size, offset)
+        return os.pread(self._stream.fileno(), min(size, most), offset)
 
     @cached_property
     def _spans(self) -> dict[str, tuple[int, int]]:
@@ -112,10 +113,10 @@ class ZipArchive(Archive):
         info = self._infos.get(name)
         return None if info is None else info.file_size
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most: int = sys.maxsize) -> bytes:
         """Return the bytes of a member. `zipfile` stops at the size in the directory, and checks the CRC."""
         with self._zip.open(self._infos[name]) as stream:
-            return stream.read(self._infos[name].file_size)
+            return stream.read(min(self._infos[name].file_size, most))
 
     @cached_property
     def _infos(self) -> dict[str, zipfile.ZipInfo]:

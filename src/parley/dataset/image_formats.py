@@ -1,4 +1,4 @@
-"""Image formats: supported formats, detection of unusual kinds of image, and conversion to RGB."""
+"""Opening images, detection of unusual kinds of image, and conversion to RGB."""
 
 import io
 import logging
@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import AvifImagePlugin, Image, ImageCms, PngImagePlugin
+
+from parley.dataset.decoding_work import check_work
+from parley.dataset.image_signatures import FORMATS
 
 logger = logging.getLogger(__name__)
-# Only the decoders of these formats are used on downloaded bytes.
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 SUFFIXES = {
     "JPEG": "jpg",
     "MPO": "jpg",  # Pillow's name for a JPEG that contains several images
@@ -20,7 +21,10 @@ SUFFIXES = {
     "WEBP": "webp",
     "BMP": "bmp",
     "TIFF": "tif",
+    "AVIF": "avif",
 }
+MOST_TEXT_BYTES = 16 << 20
+"""Maximum size of a text or colour profile in a PNG. Pillow's own limit, 1 MiB, refuses images with long metadata."""
 _EXIF_ORIENTATION = 0x0112
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 0x0106, 0
 _UPRIGHT = {
@@ -41,13 +45,21 @@ _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _ROWS_AT_ONCE = 256
 # Load the decoders now. Otherwise Pillow loads them at first use, when many threads would do it at the same time.
 Image.init()
+PngImagePlugin.MAX_TEXT_CHUNK = MOST_TEXT_BYTES
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # Images are decoded in parallel already.
 
 
 def open_image(content: bytes) -> Image.Image:
     """Open an encoded image in one of `FORMATS`. Only the header is read; no pixels are decoded.
 
     For damaged bytes, Pillow raises exceptions of many types.
+
+    Raises
+    ------
+    parley.dataset.decoding_work.TooComplexImageError
+        If decoding the image would take far more time or memory than its number of pixels explains.
     """
+    check_work(content)
     return Image.open(io.BytesIO(content), formats=FORMATS)
 
 

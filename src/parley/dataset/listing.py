@@ -84,6 +84,8 @@ class Listing:
         Number of lines or entries by issue. A line or entry counts once, under the first issue found in it.
     others
         Classes that the source lists by a name or wnid that is not in the class set; empty if it is a URL list.
+    passed_over
+        Number of files of the classes that are no images in a supported format, by kind of file.
     """
 
     urls: dict[str, list[str]]
@@ -91,6 +93,7 @@ class Listing:
     entries: Counter[str] = field(default_factory=Counter)
     issues: Counter[ParseIssue] = field(default_factory=Counter)
     others: set[str] = field(default_factory=set)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 class ListingBuilder:

@@ -15,7 +15,8 @@ from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.progress import Progress, tracked
 from parley.dataset.class_set import ImageClass, match_classes
-from parley.dataset.sources.base import SourceOptions, is_image
+from parley.dataset.image_signatures import has_image_suffix
+from parley.dataset.sources.base import SourceOptions
 from parley.dataset.tars import write_tar
 from parley.dataset.torchvision_download import dataset_class, open_dataset, replaced
 
@@ -132,7 +133,7 @@ def _pair(dataset: VisionDataset, index: int, arguments: Mapping[str, Any]) -> t
 
 def _item(dataset: VisionDataset, index: int, file: Path | None, root: Path, arguments: Mapping[str, Any]) -> _Item:
     name = type(dataset).__name__
-    own = file if file is not None and is_image(file.name) else None
+    own = file if file is not None and has_image_suffix(file.name) else None
     if own is not None and own.is_relative_to(root):
         return _Item(dataset, index, f"{name}/{own.relative_to(root).as_posix()}", own)
     stated = ",".join(f"{key}={value}" for key, value in sorted(arguments.items())).replace("/", "_")

@@ -22,7 +22,7 @@ from parley.config.saved_configs import named_runs, read_config
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
-from parley.dataset.image_formats import FORMATS
+from parley.dataset.image_signatures import FORMATS
 from parley.evaluation.any_checkpoint import LoadedCheckpoint, open_checkpoint
 from parley.evaluation.evaluate import make_batch_spec, play
 from parley.features.class_files import SAME_EVERYWHERE

@@ -23,7 +23,8 @@ from PIL import Image
 from parley.dataset.fetch.options import REFUSABLE, VERIFY, FetchOptions
 from parley.dataset.fetch.outcomes import Answer, ErrorClass
 from parley.dataset.fetch.validate import fetch_result, validate
-from parley.dataset.image_formats import FORMATS, SUFFIXES
+from parley.dataset.image_formats import SUFFIXES
+from parley.dataset.image_signatures import FORMATS
 from parley.features.options import Transform
 from parley.features.preprocessing import pixels_of
 
@@ -211,10 +212,10 @@ def test_exclusion_takes_precedence_over_other_errors():
     assert decision_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
 
 
-def test_a_png_with_a_compression_bomb_in_its_text_is_undecodable():
+def test_a_png_with_a_compression_bomb_in_its_text_is_too_complex():
     swollen = b"a\0\0" + zlib.compress(bytes(20_000_000))
     for name in (b"zTXt", b"iCCP"):
-        assert decision_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "undecodable"
+        assert decision_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "too_complex"
 
 
 SEEDS = [

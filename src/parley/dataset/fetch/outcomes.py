@@ -65,8 +65,11 @@ class ErrorClass(StrEnum):
     PLACEHOLDER = "placeholder"  # an image that a photo service returns instead of a removed photo
     TRUNCATED = "truncated"  # an incomplete image
     UNDECODABLE = "undecodable"  # unknown format, or corrupt image
+    HEIC = "heic"  # an image in HEIC, for which Pillow needs a plug-in
+    UNSUPPORTED = "unsupported"  # another known format that is not read, such as JPEG 2000 or ICO
     TOO_SMALL = "too_small"  # a side shorter than the minimum
     BOMB = "bomb"  # more pixels than the limit
+    TOO_COMPLEX = "too_complex"  # more scans, tiles, frames, or other parts than decoding in bounded time allows
     # Valid, but of a kind that `FetchOptions.refuse` may name.
     ANIMATED = "animated"  # more than one frame or page
     CMYK = "cmyk"  # ink colours instead of red, green and blue

@@ -10,18 +10,13 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from parley.dataset.decoding_work import TooComplexImageError
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchResult
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
+from parley.dataset.image_signatures import HEAD_BYTES, HEIC, OTHERS, kind_of_file
 
 logger = logging.getLogger(__name__)
-# Opening an image file below this size takes at most a fraction of a second and a few megabytes.
-_HARMLESS_BYTES = 256 << 10
-# Pillow concatenates the EXIF segments of a JPEG one by one, in quadratic time. A camera writes one segment.
-_EXIF, _MOST_EXIF_SEGMENTS = b"Exif\0\0", 100
-# When Pillow opens a TIFF, it allocates about 260 bytes per strip (tag 273) or tile (tag 324).
-_PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
-_BIG = 43
 # For a removed photo, Flickr returns status 200 and a placeholder image: always the same PNG or GIF of this size.
 # Flickr's photos are JPEG.
 _FLICKR_PLACEHOLDER_BYTES = 2051
@@ -60,35 +55,6 @@ class WeightedSemaphore:
                 self._changed.notify_all()
 
 
-def is_decoder_bomb(body: bytes) -> bool:
-    """Return True if merely opening the image would take minutes or gigabytes."""
-    if len(body) < _HARMLESS_BYTES:
-        return False
-    if body.startswith(b"\xff\xd8"):
-        return body.count(_EXIF) > _MOST_EXIF_SEGMENTS
-    if body.startswith((b"II", b"MM")):
-        return any(tag in _PIECE_OFFSETS and count > _MOST_PIECES for tag, count in _tags(body))
-    return False
-
-
-def _tags(body: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (tag, number of values) for each entry of a TIFF's first directory; stop if the file ends early."""
-    order = "<" if body.startswith(b"II") else ">"
-    is_big = _BIG in body[2:4]
-    head, number, entry = (
-        struct.Struct(order + form) for form in (("8xQ", "Q", "HHQ8x") if is_big else ("4xI", "H", "HHI4x"))
-    )
-    try:
-        (directory,) = head.unpack(body[: head.size])
-        (entries,) = number.unpack(body[directory : directory + number.size])
-        first = directory + number.size
-        for start in range(first, first + entries * entry.size, entry.size):
-            tag, _, count = entry.unpack(body[start : start + entry.size])
-            yield tag, count
-    except struct.error:
-        return
-
-
 # Limit on the pixels that all threads together decode at once. RGB conversion takes up to 16 bytes each, or 800 MB.
 _PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
 
@@ -105,20 +71,15 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     options
         Settings. `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` are used.
     """
-    if not body:
-        return Decision(ErrorClass.EMPTY)
-    if sha256 in options.excluded:
-        return Decision(ErrorClass.EXCLUDED)
-    if sha256 in options.placeholder_sha256:
-        return Decision(ErrorClass.PLACEHOLDER)
-    if body[:_MARKUP_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
-        return Decision(ErrorClass.HTML)  # No accepted image format starts with `<`.
-    if is_decoder_bomb(body):
-        return Decision(ErrorClass.UNDECODABLE)
+    if (reason := _reason_not_to_open(body, sha256, options)) is not None:
+        return Decision(reason)
     try:
         return _validate_image(body, options)
     except Image.DecompressionBombError:
         return Decision(ErrorClass.BOMB)
+    except TooComplexImageError as failure:
+        logger.warning("The bytes with SHA-256 %s are not decoded: %s.", sha256, failure)
+        return Decision(ErrorClass.TOO_COMPLEX)
     except MemoryError:
         raise
     # Decoders raise arbitrary exceptions on malformed bytes. Such an exception must not abort the stage: it is
@@ -126,9 +87,26 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     except Exception as failure:  # noqa: BLE001
         if not isinstance(failure, _EXPECTED_ERRORS):
             logger.warning("A decoder raised an unexpected exception on the bytes with SHA-256 %s: %r", sha256, failure)
-        # Pillow has no exception type for truncated images.
+        # Pillow has no exception types for texts of a PNG that unpack without end, and for truncated images.
+        if isinstance(failure, ValueError) and "MAX_TEXT_" in str(failure):
+            return Decision(ErrorClass.TOO_COMPLEX)
         is_truncated = isinstance(failure, EOFError) or "truncated" in str(failure).lower()
         return Decision(ErrorClass.TRUNCATED if is_truncated else ErrorClass.UNDECODABLE)
+
+
+def _reason_not_to_open(body: bytes, sha256: str, options: FetchOptions) -> ErrorClass | None:
+    if not body:
+        return ErrorClass.EMPTY
+    if sha256 in options.excluded:
+        return ErrorClass.EXCLUDED
+    if sha256 in options.placeholder_sha256:
+        return ErrorClass.PLACEHOLDER
+    if body[:_MARKUP_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        return ErrorClass.HTML  # No accepted image format starts with `<`.
+    kind = kind_of_file("", body[:HEAD_BYTES])
+    if kind in OTHERS:
+        return ErrorClass.HEIC if kind == HEIC else ErrorClass.UNSUPPORTED
+    return None
 
 
 def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult:

@@ -4,6 +4,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -14,6 +15,7 @@ from parley.dataset.archives import (
     DAMAGED,
     TAR,
     ZIP,
+    Archive,
     DamagedArchiveError,
     decompress_tar,
     kind_of,
@@ -22,6 +24,7 @@ from parley.dataset.archives import (
 )
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import download
+from parley.dataset.image_signatures import HEAD_BYTES, has_image_suffix, passed_over_text
 from parley.dataset.partial_downloads import exclusive_lock
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
 
@@ -77,31 +80,40 @@ class ImageArchive(EntrySource):
         path = self._path()
         if path == self._local:
             _check_local(path, self.options)
-        patterns = [_pattern(template) for template in self.options.members]
-        found: dict[tuple[str, ...], list[str]] = {}
-        skipped, elsewhere = Counter[str](), ""
-        for name, problem in _members(path):
-            if not is_image(name) or PurePosixPath(name).name.startswith("."):
-                continue
-            if max(map(len, name.split("/"))) > _LONGEST_NAME:
-                skipped[f"in paths with a name of more than {_LONGEST_NAME} characters"] += 1
-                continue
-            label = next((match[1] for one in patterns if (match := one.fullmatch(name))), None)
-            if label is None:
-                elsewhere = elsewhere or name
-            elif problem:
-                skipped[problem] += 1
-            else:
-                found.setdefault((label,), []).append(f"{path.name}!{name}")
+        self.passed_over.clear()
+        found, skipped, elsewhere = self._found(path)
         for problem, count in skipped.items():
             logger.warning("%s: %d of the images are %s, and are skipped.", path, count, problem)
+        if self.passed_over:
+            logger.warning("%s: %s.", path, passed_over_text(self.passed_over))
         if not found:
             others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
+            others += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
             instead = f"it has {elsewhere}" if elsewhere else others
             where = ", ".join(self.options.members)
             raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
+
+    def _found(self, path: Path) -> tuple[dict[tuple[str, ...], list[str]], Counter[str], str]:
+        """Return the addresses of the images by label, numbers of those that cannot be read, and one elsewhere."""
+        patterns = [_pattern(template) for template in self.options.members]
+        found: dict[tuple[str, ...], list[str]] = {}
+        skipped, elsewhere = Counter[str](), ""
+        for archive, name, problem in _members(path):
+            is_long = max(map(len, name.split("/"))) > _LONGEST_NAME
+            label = None if is_long else next((match[1] for one in patterns if (match := one.fullmatch(name))), None)
+            if label is not None and not problem:
+                if is_image(name, partial(archive.read, name, HEAD_BYTES), self.passed_over):
+                    found.setdefault((label,), []).append(f"{path.name}!{name}")
+            elif has_image_suffix(name) and not PurePosixPath(name).name.startswith("."):
+                if is_long:
+                    problem = f"in paths with a name of more than {_LONGEST_NAME} characters"
+                if is_long or label is not None:
+                    skipped[problem] += 1
+                else:
+                    elsewhere = elsewhere or name
+        return found, skipped, elsewhere
 
     def unpack(self, member: str) -> Path:
         """Copy a file of the archive, such as a table of attributes, into the folder of stored archives."""
@@ -265,12 +277,13 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(r"(?:\./)?" + pattern + re.escape(template[start:]))
 
 
-def _members(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the name of each member of an archive, and why it cannot be read, if so."""
+def _members(path: Path) -> Iterator[tuple[Archive, str, str]]:
+    """Yield the archive, the name of each member, and why it cannot be read, if so."""
     try:
-        for member in open_archive(path).members():
+        archive = open_archive(path)
+        for member in archive.members():
             outside = member.name.startswith("/") or ".." in member.name.split("/")
-            yield member.name, member.problem or ("named by paths out of the archive" if outside else "")
+            yield archive, member.name, member.problem or ("named by paths out of the archive" if outside else "")
     except DAMAGED as error:
         raise ParleyError(
             f"{path} is not a complete zip or tar ({reason_not_to_open(path) or error}); remove it, check its address, "

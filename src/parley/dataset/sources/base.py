@@ -2,6 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,12 +11,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
+from parley.dataset.archives import DAMAGED
 from parley.dataset.class_set import ImageClass
+from parley.dataset.image_signatures import FORMATS, HIDDEN, has_image_suffix, kind_of_file
 from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, storable
 
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 ARCHIVES_FOLDER = Path("resources/archives")
 """Folder of downloaded archives, shared by all experiments."""
 TORCHVISION_FOLDER = "resources/torchvision"
@@ -189,6 +191,11 @@ class Source(ABC):
 class EntrySource(Source):
     """Base class of image sources that yield the addresses of their images one by one (`entries`)."""
 
+    def __init__(self, options: SourceOptions) -> None:
+        super().__init__(options)
+        self.passed_over: Counter[str] = Counter()
+        """Number of files that `entries` has passed over because they are no images, by kind of file."""
+
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of the table (`options.manifest`), classes and root. Sources without a table override it."""
         table = self.options.manifest
@@ -204,6 +211,7 @@ class EntrySource(Source):
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class: those of `entries` that pass the filter, without duplicates."""
         entries = self.entries(classes) if url_list is None else stream_table(url_list, _LISTING_COLUMNS)
+        self.passed_over.clear()
         builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing, named = builder.listing, class_labels(classes)
         for label, address in entries:
@@ -218,6 +226,7 @@ class EntrySource(Source):
                     listing.issues[issue] += 1
             else:
                 listing.others.add(label)
+        listing.passed_over.update(self.passed_over)
         return listing
 
     def write_listing(self, classes: Sequence[ImageClass], destination: Path) -> None:
@@ -241,9 +250,29 @@ def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
     return named | {image_class.name: image_class.name for image_class in classes}
 
 
-def is_image(name: str) -> bool:
-    """Return whether a file name has the suffix of an image."""
-    return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
+def is_image(name: str, head: Callable[[], bytes], passed_over: Counter[str]) -> bool:
+    """Return whether a file is an image by the suffix of its name or, if that is not a usual one, by its first bytes.
+
+    Parameters
+    ----------
+    name
+        The file's name or path. Files with the usual suffixes are images, whatever they hold: they are not opened.
+        Files whose names start with a dot are none.
+    head
+        Function that returns the first `HEAD_BYTES` bytes of the file.
+    passed_over
+        Numbers of files that are no images, by kind of file; the file is added to them if it is none.
+    """
+    is_hidden = PurePosixPath(name).name.startswith(".")
+    if not is_hidden and has_image_suffix(name):
+        return True
+    try:
+        kind = HIDDEN if is_hidden else kind_of_file(name, head())
+    except DAMAGED:
+        kind = "unreadable"
+    if kind not in FORMATS:
+        passed_over[kind] += 1
+    return kind in FORMATS
 
 
 def file_fingerprint(path: Path) -> str:

@@ -1,13 +1,15 @@
 """Local image sources: one folder of images per class, or one tar of images per class."""
 
 import os
+import stat
 import tarfile
 import unicodedata
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 from urllib.parse import quote
 
 from parley.core.errors import Findings, ParleyError, did_you_mean
@@ -16,6 +18,7 @@ from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
 from parley.dataset.archives import TAR, nested_tars
 from parley.dataset.class_set import ImageClass
+from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN, has_image_suffix
 from parley.dataset.listing import storable
 from parley.dataset.sources.archive import store_of, stored, template_problems
 from parley.dataset.sources.base import EntrySource, SourceOptions, is_image
@@ -90,7 +93,7 @@ class _OnePerClass(EntrySource):
 
 
 class Folder(_OnePerClass):
-    """Source of all files with an image suffix below each class's folder, at any depth, sorted by path."""
+    """Source of all images below each class's folder, at any depth, sorted by path."""
 
     label = "a folder of images"
     what = "folder"
@@ -109,7 +112,11 @@ class Folder(_OnePerClass):
         return self._digest_of([image_class.name for image_class in classes], facts)
 
     def _images(self, path: Path) -> Iterator[str]:
-        return (f"{path.name}/{name}" for name in _files_below(path) if is_image(name))
+        return (
+            f"{path.name}/{name}"
+            for name in _files_below(path, self.passed_over)
+            if is_image(name, partial(_head, path / name), self.passed_over)
+        )
 
 
 class Tars(_OnePerClass):
@@ -202,12 +209,19 @@ class Tars(_OnePerClass):
     def _images(self, path: Path) -> Iterator[str]:
         try:
             outer, span = (path.parent, self._nested[path.name]) if path.parent.is_file() else (path, None)
-            names = sorted(one.name for one in members_of(outer, span) if is_file(one) and is_image(one.name))
+            with outer.open("rb") as stream:
+                names = sorted(
+                    one.name for one in members_of(outer, span) if is_file(one) and self._is_image(stream, one)
+                )
         except (tarfile.TarError, OSError) as error:
             raise ParleyError(
                 f"{path} is not a complete, uncompressed tar ({error}); decompress it or copy it again."
             ) from error
         yield from (f"{path.name}!{name}" for name in names)
+
+    def _is_image(self, tar: BinaryIO, member: tarfile.TarInfo) -> bool:
+        head = partial(os.pread, tar.fileno(), min(member.size, HEAD_BYTES), member.offset_data)
+        return has_image_suffix(member.name) or is_image(member.name, head, self.passed_over)
 
     def _exists(self, name: str) -> bool:
         root = self.options.root
@@ -248,22 +262,33 @@ def _is_folder(one: os.DirEntry[str]) -> bool:
         return False
 
 
-def _files_below(folder: Path, above: str = "") -> Iterator[str]:
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a file; raise OSError if it is none, such as a pipe, which could block."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is not a regular file")
+    with path.open("rb", buffering=0) as stream:
+        return stream.read(HEAD_BYTES)
+
+
+def _files_below(folder: Path, passed_over: Counter[str], above: str = "") -> Iterator[str]:
     """Yield the relative paths of the files below a folder, sorted component by component.
 
     Keeps the names of one folder per level in memory. Skips names that start with a dot, such as macOS's `._` files,
-    and symbolic links to folders.
+    and counts them in `passed_over`; also skips symbolic links to folders.
     """
     try:
         with os.scandir(folder / above) as entries:
-            found = sorted((one.name, _is_folder(one), one.is_symlink()) for one in entries if one.name[0] != ".")
+            everything = list(entries)
+        found = sorted((one.name, _is_folder(one), one.is_symlink()) for one in everything if one.name[0] != ".")
     except OSError as error:
         path = folder / above
         raise ParleyError(
             f"{path} cannot be read as a folder ({error.strerror}); check that it is a folder you may read."
         ) from error
+    if hidden := len(everything) - len(found):
+        passed_over[HIDDEN] += hidden
     for name, is_folder, is_link in found:
         if not is_folder:
             yield above + name
         elif not is_link:
-            yield from _files_below(folder, f"{above}{name}/")
+            yield from _files_below(folder, passed_over, f"{above}{name}/")

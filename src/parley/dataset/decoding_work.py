@@ -1,0 +1,207 @@
+"""Bound the work of decoding an image by what its file holds, before a decoder sees it.
+
+A file of a few kilobytes can demand hours or gigabytes without claiming to be large: a JPEG may have any number of
+scans, a TIFF may have tiles that are larger than the image, and any format may have millions of tiny parts.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+
+MOST_PARTS = 50_000
+"""Maximum number of segments, chunks, frames, pages, or entries. Camera files have tens, long animations thousands."""
+_MOST_BLOCKS = 1_000_000  # of at most 255 bytes, in which GIF stores everything
+_MOST_EXIF_SEGMENTS = 100  # Pillow concatenates them one by one, in quadratic time. A camera writes one.
+_MOST_SCANS, _SCANNED_PIXELS = 20, 500_000_000  # encoders write about ten scans
+_MOST_PROFILES = 10  # colour profiles of a PNG, which Pillow decompresses to at most `image_formats.MOST_TEXT_BYTES`
+_MOST_PIECES = 200_000  # strips or tiles of a TIFF; for each, Pillow allocates about 260 bytes
+_SPARE_PIXELS = 20_000_000  # a tile of 4096 x 4096 pixels may hold any image
+_MOST_RUNS_BYTES = 8_000_000  # of a run-length encoded BMP, which Pillow decodes in Python
+
+_EXIF = b"Exif\0\0"
+# A marker is a byte above 0 after 0xFF. 0xFF itself is filling, and restarts (D0 to D7) are part of the scans.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_END_OF_IMAGE, _SCAN, _HAS_LENGTH, _START_OF_IMAGE = 0xD9, 0xDA, 0xC0, 0xD8
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WIDTH, _HEIGHT, _COMPRESSION, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 259, 278, 322, 323
+_OFFSETS, _SIZES, _JPEG_COMPRESSIONS = (273, 324), (279, 325), (6, 7)
+_RUN_LENGTH = (1, 2)
+_GIF_PART = re.compile(rb"[!,;]")
+_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+
+
+class TooComplexImageError(ValueError):
+    """Raised if decoding an image would take far more time or memory than its number of pixels explains."""
+
+
+def check_work(content: bytes) -> None:
+    """Raise `TooComplexImageError` if opening or decoding an encoded image would take minutes or gigabytes.
+
+    Images that exceed a limit on pixels are left to the caller. Damaged files pass: the decoder reports them.
+    """
+    check = next((check for start, check in _CHECKS.items() if content.startswith(start)), None)
+    if check is not None:
+        try:
+            check(content)
+        except (struct.error, IndexError, OverflowError):  # The file ends early, or its offsets lead nowhere.
+            return
+
+
+def _limit(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise TooComplexImageError(f"the image has more than {most:,} {what}")
+
+
+def _check_jpeg(content: bytes) -> None:
+    _limit(content.count(_EXIF), _MOST_EXIF_SEGMENTS, "EXIF segments")
+    scans, pixels = _scans(content)
+    if scans > _MOST_SCANS and scans * pixels > _SCANNED_PIXELS:
+        raise TooComplexImageError(f"the image has {scans} scans of {pixels:,} pixels")
+
+
+def _scans(content: bytes, start: int = 2) -> tuple[int, int]:
+    """Return the number of scans, and of pixels in the largest frame, of the JPEG that starts before a position."""
+    scans = segments = pixels = 0
+    while (found := _MARKER.search(content, start)) is not None and (marker := found[1][0]) != _END_OF_IMAGE:
+        start = found.end()
+        if marker < _HAS_LENGTH or marker == _START_OF_IMAGE:
+            continue
+        if marker in _FRAMES:
+            height, width = struct.unpack_from(">HH", content, start + 3)
+            pixels = max(pixels, width * height)
+        scans, segments = scans + (marker == _SCAN), segments + 1
+        if segments > MOST_PARTS:
+            break
+        start += struct.unpack_from(">H", content, start)[0]
+    _limit(segments, MOST_PARTS, "segments")
+    return scans, pixels
+
+
+def _check_png(content: bytes) -> None:
+    parts = list(_parts(content, 8, ">I4s", 12))
+    _limit(len(parts), MOST_PARTS, "chunks")
+    _limit(parts.count(b"iCCP"), _MOST_PROFILES, "colour profiles")
+
+
+def _check_webp(content: bytes) -> None:
+    _limit(len(list(_parts(content, 12, "<4sI", 8))), MOST_PARTS, "chunks")
+
+
+def _parts(content: bytes, at: int, head: str, overhead: int) -> Iterator[bytes]:
+    """Yield the names of the chunks of a PNG or WebP, one more than the limit at most."""
+    form, is_even = struct.Struct(head), head.startswith("<")
+    for _ in range(MOST_PARTS + 1):
+        if at + form.size > len(content):
+            return
+        first, second = form.unpack_from(content, at)
+        name, size = (first, second) if is_even else (second, first)
+        yield name
+        at += overhead + size + (size & 1 if is_even else 0)
+
+
+def _check_gif(content: bytes) -> None:
+    at = 13 + _palette_bytes(content[10])
+    parts = blocks = 0
+    while (found := _GIF_PART.search(content, at)) is not None and found[0] != b";":
+        # Pillow reads one by one the bytes that begin nothing.
+        parts, blocks, at = parts + 1, blocks + found.start() - at, found.end()
+        at += 10 + _palette_bytes(content[at + 8]) if found[0] == b"," else 1
+        while size := content[at]:
+            at, blocks = at + size + 1, blocks + 1
+        at += 1
+        _limit(parts, MOST_PARTS, "frames and extensions")
+        _limit(blocks, _MOST_BLOCKS, "blocks")
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _check_bmp(content: bytes) -> None:
+    (compression,) = struct.unpack_from("<I", content, 30)
+    if compression in _RUN_LENGTH:
+        _limit(len(content), _MOST_RUNS_BYTES, "bytes, and they are run-length encoded")
+
+
+def _check_tiff(content: bytes) -> None:
+    tags = _Tags(content)
+    _limit(max(map(tags.count, _OFFSETS)), _MOST_PIECES, "strips or tiles")
+    width, height = tags.first(_WIDTH), tags.first(_HEIGHT)
+    pieces = max(map(tags.count, _OFFSETS))
+    if tags.count(_TILE_WIDTH):
+        piece = tags.first(_TILE_WIDTH) * tags.first(_TILE_HEIGHT)
+    else:
+        piece = width * min(tags.first(_ROWS_PER_STRIP) or height, height)
+    if piece > 4 * width * height + _SPARE_PIXELS:
+        raise TooComplexImageError(f"tiles of {piece:,} pixels in an image of {width * height:,}")
+    sizes = sum(sum(tags.values(tag)) for tag in _SIZES)
+    if pieces > 1 and sizes > 4 * len(content) + _SPARE_PIXELS:
+        raise TooComplexImageError(f"its {pieces:,} strips or tiles claim {sizes:,} bytes of {len(content):,}")
+    if tags.first(_COMPRESSION) in _JPEG_COMPRESSIONS:
+        for tag in _OFFSETS:
+            for offset in set(tags.values(tag)):
+                scans, _ = _scans(content, offset + 2)
+                if scans > _MOST_SCANS and scans * width * height > _SCANNED_PIXELS:
+                    raise TooComplexImageError(f"a tile has {scans} scans")
+
+
+class _Tags:
+    """The first directory of a TIFF; the number of directories and of their entries is checked."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._order = "<" if content.startswith(b"II") else ">"
+        is_big = b"\x2b" in content[2:4]
+        head, number, entry = ("8xQ", "Q", "HHQ8x") if is_big else ("4xI", "H", "HHI4x")
+        self._entry, link = struct.Struct(self._order + entry), struct.Struct(self._order + head[-1])
+        (directory,) = struct.unpack_from(self._order + head, content)
+        self._found: dict[int, tuple[int, int, int]] = {}
+        seen: set[int] = set()
+        while directory and directory not in seen:
+            seen.add(directory)
+            _limit(len(seen), MOST_PARTS, "pages")
+            try:
+                (entries,) = struct.unpack_from(self._order + number, content, directory)
+                start = directory + struct.calcsize(number)
+                if len(seen) == 1:
+                    self._read(start, entries)
+                (directory,) = link.unpack_from(content, start + entries * self._entry.size)
+            except struct.error:  # Pillow uses the entries before the end of the file.
+                return
+
+    def _read(self, start: int, entries: int) -> None:
+        _limit(min(entries, len(self._content)), MOST_PARTS * 2, "entries")
+        for at in range(start, start + entries * self._entry.size, self._entry.size):
+            tag, kind, count = self._entry.unpack_from(self._content, at)
+            self._found.setdefault(tag, (kind, count, at))
+
+    def count(self, tag: int) -> int:
+        """Return the number of values of a tag."""
+        return self._found.get(tag, (0, 0, 0))[1]
+
+    def first(self, tag: int) -> int:
+        """Return the first value of a tag; 0 without one."""
+        return next(iter(self.values(tag, 1)), 0)
+
+    def values(self, tag: int, most: int = _MOST_PIECES) -> tuple[int, ...]:
+        """Return the values of a tag of whole numbers; empty without one."""
+        kind, count, at = self._found.get(tag, (0, 0, 0))
+        if kind not in _TIFF_TYPES:
+            return ()
+        form = _TIFF_TYPES[kind]
+        room = (self._entry.size - 4) // 2
+        place = at + self._entry.size - room
+        if count * struct.calcsize(form) > room:
+            (place,) = struct.unpack_from(self._order + ("I" if room == 4 else "Q"), self._content, place)
+        return struct.unpack_from(f"{self._order}{min(count, most)}{form}", self._content, place)
+
+
+_CHECKS: dict[bytes, Callable[[bytes], None]] = {
+    b"\xff\xd8": _check_jpeg,
+    b"\x89PNG": _check_png,
+    b"GIF8": _check_gif,
+    b"BM": _check_bmp,
+    b"RIFF": _check_webp,
+    b"II": _check_tiff,
+    b"MM": _check_tiff,
+}

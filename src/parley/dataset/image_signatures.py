@@ -1,0 +1,76 @@
+"""Tell files apart by their first bytes, whatever they are called. Imports no decoder."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+HEAD_BYTES = 512
+"""Number of bytes of a file that `kind_of_file` needs."""
+HEIC, HIDDEN, TEXT = "HEIC", "hidden", "text"
+_KNOWN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+# Camera raw files are TIFFs whose first image is a thumbnail.
+_RAW_SUFFIXES = frozenset({".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srw", ".pef", ".orf", ".rw2", ".3fr"})
+_STARTS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
+    b"%PDF": "PDF",
+    b"8BPS": "PSD",
+    b"\0\0\1\0": "ICO",
+    b"icns": "ICNS",
+    **dict.fromkeys((b"\xff\x0a", b"\0\0\0\x0cJXL "), "JPEG XL"),
+    **dict.fromkeys((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "), "JPEG 2000"),
+}
+_BRANDS = {
+    b"avif": "AVIF",
+    b"avis": "animated AVIF",
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), HEIC),
+}
+_BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+"""Image formats that are read, by Pillow's names."""
+OTHERS = ("PDF", "PSD", "ICO", "ICNS", "JPEG XL", "JPEG 2000", "animated AVIF", HEIC)
+"""Formats that `kind_of_file` recognises, but that are not read."""
+_TEXT = bytes(range(32, 127)) + b"\t\r\n\f\x1b" + bytes(range(128, 256))
+
+
+def passed_over_text(passed_over: Mapping[str, int]) -> str:
+    """Return a sentence without its full stop about files that are no images, given their numbers by kind."""
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(passed_over.items(), key=lambda one: -one[1]))
+    advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in passed_over else ""
+    return f"Files passed over because they are no images in a supported format: {kinds}{advice}"
+
+
+def has_image_suffix(name: str) -> bool:
+    """Return whether a file name has a usual suffix of an image. Such a file is a candidate, whatever it holds."""
+    return PurePosixPath(name).suffix.lower() in _KNOWN_SUFFIXES
+
+
+def kind_of_file(name: str, head: bytes) -> str:
+    """Return the kind of a file: one of `FORMATS` or `OTHERS`, or another name for the log.
+
+    Parameters
+    ----------
+    name
+        Name of the file, by which only camera raw files are told from TIFFs; may be empty.
+    head
+        The first `HEAD_BYTES` bytes of the file, or all if it is shorter.
+    """
+    if PurePosixPath(name).suffix.lower() in _RAW_SUFFIXES:
+        return "camera raw"
+    for start, kind in _STARTS.items():
+        if head.startswith(start):
+            return kind
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
+        return "BMP"
+    if head[4:8] == b"ftyp":
+        brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(int.from_bytes(head[:4]), len(head)), 4))]
+        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), "video")
+    if b"<svg" in head:
+        return "SVG"
+    if not head:
+        return "empty"
+    return TEXT if not head.translate(None, _TEXT) else "unknown"
