@@ -232,3 +232,4 @@ include: "workflow/rules/provenance.smk"
 snakemake_patches.name_groups(workflow)
 snakemake_patches.patch_update_needrun()
 hooks.check_dry_runs(workflow, INPUT_CHECK)
+hooks.exit_if_every_seed_failed(workflow)

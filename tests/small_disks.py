@@ -31,7 +31,12 @@ class SmallDisks:
         """Let nothing be written to a folder."""
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 
+    def unmount_last(self) -> None:
+        """Unmount the folder that was mounted last, if any."""
+        if self._mounted:
+            subprocess.run(["umount", "--lazy", str(self._mounted.pop())], check=True)
+
     def unmount(self) -> None:
         """Unmount them all."""
-        for folder in self._mounted:
-            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        while self._mounted:
+            self.unmount_last()

@@ -1,5 +1,6 @@
 """What the hooks assume of Snakemake and of its plugins."""
 
+import asyncio
 import signal
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ from snakemake.api import SnakemakeApi, Workflow
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.scheduling.milp import Scheduler
 from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, ResourceSettings
 
 from parley.runtime import hooks, snakemake_patches
@@ -26,7 +28,8 @@ def _as_before():
 
 
 def made_workflow(outputs=(), quiet=()):
-    job = SimpleNamespace(output=list(outputs), input=[], rule=SimpleNamespace(name="split"))
+    rule = SimpleNamespace(name="split", snakefile="dataset.smk")
+    job = SimpleNamespace(output=list(outputs), input=[], log=[], rule=rule)
     return SimpleNamespace(
         dag=SimpleNamespace(jobs=[job], needrun_jobs=lambda: [job]),
         deployment_settings=SimpleNamespace(deployment_method=set()),
@@ -40,6 +43,7 @@ def made_workflow(outputs=(), quiet=()):
             _executor=SimpleNamespace(workers=1, pool=None),
         ),
         logger_manager=SimpleNamespace(plugin_handlers=[]),
+        async_run=asyncio.run,
     )
 
 
@@ -49,6 +53,8 @@ def test_the_installed_snakemake_is_the_one_that_is_patched():
     assert hasattr(Workflow, "_prepare_dag")
     assert hasattr(Workflow, "_build_dag")
     assert hasattr(DAG, "cleanup")
+    assert "_solve_ilp" in vars(Scheduler)
+    assert all(hasattr(Workflow, name) for name in ("execute", "async_run", "is_main_process"))
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
 
 

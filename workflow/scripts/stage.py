@@ -26,6 +26,26 @@ class _Literal(logging.Formatter):
         return printable(super().format(record))
 
 
+class _LogFile(logging.FileHandler):
+    """Handler of a job's log that writes to the terminal once the log cannot be written, as on a full disk."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a method of logging
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        logging.root.removeHandler(self)
+        if not any(type(handler) is logging.StreamHandler for handler in logging.root.handlers):
+            to_terminal = logging.StreamHandler()
+            to_terminal.setFormatter(self.formatter)
+            logging.root.addHandler(to_terminal)
+            to_terminal.handle(record)
+        logging.getLogger("parley").error(_UNWRITABLE, self.baseFilename, error.strerror)
+
+
+_UNWRITABLE = "The log %s cannot be written (%s); free disk space. The terminal shows the rest of it."
+
+
 @contextlib.contextmanager
 def stage(snakemake: Any) -> Iterator[logging.Logger]:
     """Run a script's body. Log to the rule's log file, and to the terminal unless `parley.runtime.view` uses it.
@@ -35,8 +55,11 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     without a traceback. Any other exception is a defect: its traceback goes to the log, and a message names the log.
     """
     path = Path(snakemake.log[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_file = _LogFile(path, mode="w", encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"{snakemake.rule}: {path} cannot be written ({error.strerror}); free disk space and run again.")
     to_file.setFormatter(_Literal("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler()
     to_terminal.setFormatter(_Literal(f"{snakemake.rule}: %(message)s"))

@@ -6,6 +6,7 @@ run, later stages write a marker: a small JSON file with the reason for the fail
 """
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -68,3 +69,18 @@ def propagate_failure(outputs: Iterable[str | Path]) -> Iterator[None]:
         for path in outputs:
             write_marker(path, failure.why)
         logger.warning("%s", failure)
+
+
+def failed_runs(outputs: Iterable[str]) -> dict[str, str]:
+    """Return the reason why training failed, by run folder, from the last line of each metrics.jsonl."""
+    found = {}
+    for path in map(Path, outputs):
+        if path.name == "metrics.jsonl" and path.is_file():
+            last = path.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
+            try:
+                line = json.loads(last)
+            except (ValueError, RecursionError):  # The stages that read the log report that it is damaged.
+                continue
+            if isinstance(line, dict) and line.get("kind") == "failed":
+                found[str(path.parent)] = str(line.get("why"))
+    return found

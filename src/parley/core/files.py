@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,12 +174,13 @@ def keep_date(path: str | Path) -> bool:
     """
     record = Path(path).parent / ".made" / f"{Path(path).name}.json"
     sha256 = sha256_of(path)
-    before = read_json(record) if record.exists() else None
-    if before is not None and before["sha256"] == sha256:
+    before = read_json(record) if record.exists() else {}
+    unchanged = before.get("sha256") == sha256
+    if unchanged and before["mtime_ns"] <= time.time_ns():  # Not a date in the future, from another machine.
         os.utime(path, ns=(before["mtime_ns"], before["mtime_ns"]))
         return True
     write_json(record, {"sha256": sha256, "mtime_ns": Path(path).stat().st_mtime_ns})
-    return before is None
+    return unchanged or not before
 
 
 def is_web_url(address: str) -> bool:

@@ -6,6 +6,7 @@ Snakemake.
 """
 
 import atexit
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
 
 from parley.core.errors import ParleyError
+from parley.core.failures import failed_runs
 from parley.core.files import remove_all_leftovers
 from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
@@ -25,11 +27,17 @@ from parley.runtime.job_failures import FailedJob, FailureLog, config_lines, fai
 from parley.runtime.run_lock import acquire
 from parley.runtime.snakemake_patches import (
     Workflow,
+    fall_back_to_greedy_scheduler,
     is_tested_version,
     select_jobs_when_one_finishes,
     untested_versions,
 )
+from parley.runtime.start_checks import date_problems, temporary_folders, write_problems
 
+ALL_FAILED = 3
+"""Exit status of Snakemake if every seed failed in training."""
+DERIVED = ("evaluation.smk", "analysis.smk", "report.smk", "export.smk")
+"""Files of the rules whose outputs are removed when a run starts that makes them again."""
 _failures = FailureLog()
 """What Snakemake has logged about the jobs of this process's run."""
 
@@ -53,7 +61,9 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
     """Return the jobs about to run. Raise `WorkflowError` if their inputs are missing or invalid."""
     jobs = list(workflow.dag.needrun_jobs())
     apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    if findings := check({job.rule.name for job in jobs}, own_environments=apart, **options):
+    made = {path for job in jobs for path in job.output}
+    findings = date_problems({path for job in jobs for path in job.input} - made)
+    if findings := findings + check({job.rule.name for job in jobs}, own_environments=apart, **options):
         raise WorkflowError(*findings, *config_lines(findings, workflow.config_settings.configfiles))
     return jobs
 
@@ -89,6 +99,8 @@ def start(
     WorkflowError
         If an input is missing or another run uses the same files.
     """
+    if problems := write_problems([*temporary_folders(), ".snakemake", *_result_folders(workflow)]):
+        raise WorkflowError(*problems)
     jobs = _check(workflow, check)
     _lock(workflow, jobs, caches)
     _save_digests(digests, sources)
@@ -97,11 +109,52 @@ def start(
         os.environ[SHOWN] = identity_of(2)
     if is_tested_version():
         select_jobs_when_one_finishes(workflow)
+        fall_back_to_greedy_scheduler()
+        workflow.async_run(_remove_outdated(jobs))
         terminate_jobs_on_ctrl_c(workflow)
     for sentence in untested_versions(workflow):
         logger.warning(sentence)
     for line in introduce({job.rule.name for job in jobs}):
         logger.info(line)
+
+
+def _result_folders(workflow: Workflow) -> set[Path]:
+    """Return the folder of the experiment's logs, and the folder that contains it."""
+    logs = {Path(*Path(str(log)).parts[:3]) for job in workflow.dag.needrun_jobs() for log in job.log}
+    return logs | {path.parent for path in logs}
+
+
+async def _remove_outdated(jobs: Iterable[Any]) -> None:
+    """Remove what the jobs of `DERIVED` made for an earlier config, so that a run that fails leaves no such table.
+
+    Models, features and images, which take long, remain until the job starts that makes them again.
+    """
+    for job in jobs:
+        if Path(job.rule.snakefile).name in DERIVED:
+            for path in job.output:
+                with contextlib.suppress(FileNotFoundError):
+                    await path.remove()
+
+
+def exit_if_every_seed_failed(workflow: Workflow) -> None:
+    """Make Snakemake exit with `ALL_FAILED` if all trainings of the target failed, even if nothing is to be done."""
+    if not is_tested_version():
+        return
+    execute = workflow.execute
+
+    def execute_and_exit(*args: Any, **options: Any) -> None:
+        execute(*args, **options)
+        if workflow.dryrun or not workflow.is_main_process:
+            return
+        trained = {path for job in workflow.dag.jobs for path in job.output if Path(path).name == "metrics.jsonl"}
+        failed = failed_runs(trained)
+        if failed and len(failed) == len(trained):
+            folder, why = min(failed.items())
+            line = f"Every seed failed in training ({len(failed)}), such as {folder}: {why} Exit status {ALL_FAILED}."
+            _print_at_exit(workflow, lambda on: _print_lines(on, [line], "red"))
+            sys.exit(ALL_FAILED)
+
+    workflow.execute = execute_and_exit
 
 
 def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[Any], None]) -> None:
@@ -134,14 +187,17 @@ def fail(workflow: Workflow) -> None:
         failed.append(FailedJob(" ".join([job.rule.name, *map(str, job.wildcards)]), log, why or ""))
     failed.sort()
 
-    def print_failures(on: Any) -> None:
-        from parley.core.terminal import literal
+    configs = workflow.config_settings.configfiles
+    lines = interruption_lines(failed) if was_interrupted else failure_lines(failed, configs)
+    _print_at_exit(workflow, lambda on: _print_lines(on, lines, "" if was_interrupted else "red"))
 
-        configs = workflow.config_settings.configfiles
-        for line in interruption_lines(failed) if was_interrupted else failure_lines(failed, configs):
-            on.print(literal(line, "" if was_interrupted else "red"), soft_wrap=True)
 
-    _print_at_exit(workflow, print_failures)
+def _print_lines(on: Any, lines: Iterable[str], style: str) -> None:
+    # Imported here, so that an error in the import cannot make the run fail.
+    from parley.core.terminal import literal
+
+    for line in lines:
+        on.print(literal(line, style), soft_wrap=True)
 
 
 def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> None:

@@ -154,6 +154,25 @@ def select_jobs_when_one_finishes(workflow: Workflow) -> None:
     workflow.scheduler.job_rate_limiter = None
 
 
+def fall_back_to_greedy_scheduler() -> None:
+    """Make Snakemake select jobs without the solver, with a warning, when the folder of temporary files is full.
+
+    Version 9.27 ends with a traceback, because the solver passes its results in temporary files.
+    """
+    from pulp import PulpSolverError  # type: ignore[import-untyped]
+    from snakemake.scheduling.milp import Scheduler
+
+    solve = Scheduler._solve_ilp
+
+    def solve_or_fall_back(self: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return solve(self, *args, **options)
+        except (OSError, IndexError, ValueError) as error:  # The last two: truncated files.
+            raise PulpSolverError(f"{error}. Is the folder of temporary files (TMPDIR) full?") from error
+
+    Scheduler._solve_ilp = solve_or_fall_back
+
+
 def _forget_missing_folders() -> None:
     """Make the S3 plugin check again whether a folder exists if the folder was missing before.
 

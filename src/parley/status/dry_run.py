@@ -7,7 +7,6 @@ profile. It is the only module of `parley.status` that uses Snakemake's internal
 
 import contextlib
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from snakemake.settings.types import (
 
 from parley.config.paths import FEATURES
 from parley.core.errors import ParleyError
+from parley.core.failures import failed_runs
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record
 from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, read_parts, stage_parts
@@ -159,7 +159,7 @@ class DryRun:
             interrupted=bool(interrupted),
             error=last_error(log) if gone and log else None,
             log=log,
-            failed_runs=_failed_runs(outputs),
+            failed_runs=failed_runs(outputs),
             has_code=CODE in job.params.keys(),  # noqa: SIM118 - Snakemake's list of params, not a dict
             **(self._reasons(job, workflow.dag.reason(job), records, book) if needed else {}),
         )
@@ -225,15 +225,3 @@ def _time_of(path: str) -> float | None:
         return Path(path).stat().st_mtime
     except OSError:
         return None
-
-
-def _failed_runs(outputs: Iterable[str]) -> dict[str, str]:
-    """Return the reason why training failed, by run folder, from the last line of each metrics.jsonl."""
-    found = {}
-    for path in map(Path, outputs):
-        if path.name == "metrics.jsonl" and path.is_file():
-            last = path.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
-            line = json.loads(last) if last.startswith("{") else {}
-            if line.get("kind") == "failed":
-                found[str(path.parent)] = str(line["why"])
-    return found
