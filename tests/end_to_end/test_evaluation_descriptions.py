@@ -1,10 +1,12 @@
-"""`descriptions.evaluation`: training reads one text, dev and evaluation another."""
+"""The texts that agents read: `descriptions.evaluation`, other ones in evaluation; `words.stop_words`."""
 
 import csv
 import json
 
 import pytest
 from tiny_runs import TINY
+
+from parley.text.word_vectors import read_words
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +40,23 @@ def test_training_reads_one_text_and_evaluation_another(project):
     ]
     assert tested[0]["nll"] != tested[1]["nll"]
     assert project.planned(other, "evaluate") == set()
+
+
+def test_a_list_of_stop_words_is_read_and_its_changes_are_seen(project):
+    def words(name):
+        return set(read_words(project.folder / f"results/{name}/words.hdf5").words)
+
+    dropped, *_ = sorted(words("tiny"))
+    (project.folder / "mine.txt").write_text(f"the\n{dropped}\n")
+    mine = project.write_config("mine", **{**TINY, "words": {"source": "random", "stop_words": "mine.txt"}})
+    project.snakemake("--cores", "2", "results/mine/words.hdf5", config=mine)
+    assert dropped not in words("mine") > words("tiny") - {dropped}
+    assert project.planned(mine, "results/mine/words.hdf5") == set()
+    (project.folder / "mine.txt").write_text("the\n")
+    assert project.planned(mine, "results/mine/words.hdf5") == {"embed_words"}
+    (project.folder / "mine.txt").unlink()
+    refused = project.snakemake("--cores", "2", "results/mine/words.hdf5", config=mine, ok=False)
+    assert "Config: words.stop_words is mine.txt, which is not a file; check the path." in refused
 
 
 def log_of(run):

@@ -6,6 +6,7 @@ and the imaginary part of the result divided by it is the derivative, exact to r
 leading axis with one row per perturbed entry, so every function works on the last axes only.
 """
 
+import string
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -127,6 +128,17 @@ def attend(network: dict[str, Array], name: str, items: Array, queries: list[Arr
 def weighted_sum(shares: Array, items: list[Array]) -> Array:
     total: Array = sum(shares[..., i, None] * item for i, item in enumerate(items))
     return total
+
+
+# The text.
+
+
+def words_of(text: str, stop_words: set[str]) -> set[str]:
+    """Return the words of a description without apostrophes: in lower case, each once, no stop words or punctuation."""
+    tokens = text.lower()
+    for mark in string.punctuation.replace("-", ""):
+        tokens = tokens.replace(mark, " ")
+    return {token for token in tokens.split() if token not in stop_words and token not in string.punctuation}
 
 
 # The Sender.

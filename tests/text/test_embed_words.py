@@ -12,9 +12,10 @@ import pytest
 from parley.core.errors import ParleyError
 from parley.core.files import sha256_of
 from parley.core.tables import read_table
+from parley.evaluation.attention import word_table
 from parley.text.descriptions import Description
 from parley.text.embed_words import VectorOptions, embed_words, random_vector
-from parley.text.word_vectors import description_words, read_words
+from parley.text.word_vectors import description_matrix, description_tensor, description_words, read_words
 
 DESCRIPTIONS = [Description(0, "lion", "a large feline with a mane"), Description(1, "crab", "a large crustacean")]
 FOUND = {"large": [1.0, 2.0], "mane": [3.0, -1.0], "zebra": [0.0, 1.0]}
@@ -59,6 +60,33 @@ def test_unknown_words_may_get_seeded_vectors(tmp_path, glove):
     np.testing.assert_array_equal(words.vectors[0], FOUND["large"])
     np.testing.assert_array_equal(words.vectors[1], random_vector("feline", 2, 3, 0.5))
     assert [row["vector"] for row in read_table(tmp_path / "missing.tsv", ["word"])] == ["random", "random"]
+
+
+def test_readers_of_the_words_leave_out_the_same_stop_words(tmp_path):
+    rows = [Description(0, "snail", "a mollusk usually having a shell"), Description(1, "crab", "a crustacean")]
+    (tmp_path / "mine.txt").write_text("mollusk\nhaving\n")
+    lists = {
+        "parley": "mollusk shell",
+        "original": "mollusk usually shell",
+        str(tmp_path / "mine.txt"): "a usually shell",
+    }
+    for name, kept in lists.items():
+        embed(tmp_path, VectorOptions(dimension=3, stop_words=name), rows)
+        words = read_words(tmp_path / "words.hdf5")
+        mean = np.mean([random_vector(word, 3, 0, 0.4) for word in kept.split()], axis=0)
+        np.testing.assert_allclose(description_matrix(rows, words)[0], mean, rtol=1e-6)
+        assert description_tensor(rows, words)[1][0].tolist() == [True] * len(kept.split())
+        shown = word_table([row.text for row in rows], words.stop_words, 3)
+        assert [word.decode() if isinstance(word, bytes) else word for word in shown[0] if word] == kept.split()
+        with h5py.File(tmp_path / "words.hdf5") as file:
+            assert ("stop_word" in file) == (name != "parley")
+
+
+def test_a_description_of_stop_words_alone_is_reported(tmp_path):
+    (tmp_path / "mine.txt").write_text("shell\n")
+    rows = [Description(0, "snail", "shell shell"), Description(1, "crab", "a crustacean")]
+    with pytest.raises(ParleyError, match="No word of the description of 'snail'"):
+        embed(tmp_path, VectorOptions(stop_words=str(tmp_path / "mine.txt")), rows)
 
 
 def test_all_descriptions_without_a_vector_are_reported(tmp_path, glove):

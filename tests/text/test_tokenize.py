@@ -3,10 +3,12 @@ import subprocess
 import sys
 
 import pytest
+from game.literal import words_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.text.word_vectors import STOP_WORDS, description_words
+from parley.core.errors import ParleyError
+from parley.text.word_vectors import STOP_WORDS, description_words, stop_words_of
 
 LION = "large gregarious predatory feline of Africa and India having a tawny coat with a shaggy mane in the male"
 
@@ -39,6 +41,61 @@ def test_words_are_unique_lower_case_without_stop_words(text):
     assert len(set(words)) == len(words)
     assert not STOP_WORDS.intersection(words)
     assert all(word == word.lower() and not set(word) & set(string.punctuation) - {"-", "'"} for word in words)
+
+
+SNAIL = "freshwater or marine or terrestrial gastropod mollusk usually having an external enclosing spiral shell"
+
+
+@pytest.mark.parametrize(("lists", "dropped"), [("parley", {"usually"}), ("original", set())])
+def test_the_original_list_keeps_words_that_ours_drops(lists, dropped):
+    kept = [word for word in SNAIL.split() if word not in {"or", "having", "an", *dropped}]
+    assert description_words(SNAIL, stop_words_of(lists)) == kept
+
+
+def test_the_original_list_is_nltks_of_2017():
+    words = stop_words_of("original")
+    assert len(words) == 179
+    # Words of each kind: of Snowball's list, of parts of contractions, and whole contractions.
+    assert {"i", "themselves", "having", "against", "very", "now", "ve", "aren", "ma", "wouldn", "you'd"} <= words
+    # Named by the comparison with the 2017 code: our list alone has them.
+    ours = {"usually", "several", "many", "since", "less", "near", "among", "around", "often", "either", "whose"}
+    assert ours.isdisjoint(words)
+    assert ours <= STOP_WORDS
+
+
+@given(st.lists(st.sampled_from([*LION.split(), *SNAIL.split(), "usually,", "(the", "Short-tailed;", "don", "or)"])))
+def test_words_are_those_of_the_literal_game(tokens):
+    text = " ".join(tokens)
+    for lists in ("parley", "original"):
+        stop_words = stop_words_of(lists)
+        assert set(description_words(text, stop_words)) == words_of(text, set(stop_words))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"the\nOF\n\n", b"\xef\xbb\xbfthe\r\nof\r\n", "the\nof\n".encode("utf-16"), b"the of", "the\tof\ndon’t".encode()],
+)
+def test_a_list_of_ones_own_is_text_from_any_editor(tmp_path, content):
+    (tmp_path / "mine.txt").write_bytes(content)
+    words = stop_words_of(str(tmp_path / "mine.txt"))
+    assert description_words("The fur of a cat", words) == ["fur", "a", "cat"]
+    assert ("don't" in words) == (description_words("don’t", words) == [])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"mine\.txt does not exist; check the path"),
+        (b"", r"mine\.txt has no word; words\.stop_words needs a text file with one stop word per line"),
+        (b" \n\n", r"mine\.txt has no word"),
+        (b"caf\xe9\n", r"mine\.txt"),
+    ],
+)
+def test_a_list_without_words_is_an_error(tmp_path, content, sentence):
+    if content is not None:
+        (tmp_path / "mine.txt").write_bytes(content)
+    with pytest.raises(ParleyError, match=sentence):
+        stop_words_of(str(tmp_path / "mine.txt"))
 
 
 @given(st.lists(st.sampled_from(["fur", "mane", "horn", "the", "of", "tail"]), max_size=12))

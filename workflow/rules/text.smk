@@ -1,6 +1,6 @@
 # Texts for the Receiver: a description per class and a vector per word. Also the attributes of classes.
 #
-# In:  the class set, WordNet 3.0, a file of word vectors; or a given descriptions.csv; a table of attributes.
+# In:  the class set, WordNet 3.0, a file of word vectors, a list of stop words; or a given descriptions.csv; a table of attributes.
 # Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv;
 #      resources/words and resources/wordnet: downloads.
 
@@ -61,6 +61,7 @@ rule embed_words:
     input:
         descriptions=result("descriptions.csv"),
         evaluation=VALUES.evaluation_descriptions(),
+        stop_words=VALUES.stop_words_file(),
     output:
         words=result("words.hdf5"),
         missing=result("words_missing.tsv"),

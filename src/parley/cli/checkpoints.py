@@ -190,7 +190,7 @@ def run_messages(chosen: argparse.Namespace) -> None:
     about = {**loaded.about, "part": chosen.features.stem, "step": loaded.checkpoint.step}
     write_messages(chosen.out, dialogues, spec, about, loaded.checkpoint.game.channel)
     if chosen.attention:
-        write_attention(chosen.attention, loaded.checkpoint, spec, chosen.descriptions, about)
+        write_attention(chosen.attention, loaded.checkpoint, spec, chosen.descriptions, chosen.words, about)
     keys = spec.part.keys
     count = len(keys)
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)

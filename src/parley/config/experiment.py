@@ -21,6 +21,7 @@ from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
 from parley.game.settings import GameSettings
+from parley.text.descriptions import stop_words_file
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
@@ -149,6 +150,7 @@ def _missing_files(config: Config) -> list[str]:
     imported = source["features"] if source["kind"] == "features" else {}
     given = {f"source.features.{name}": path for name, path in imported.items()} | {
         "descriptions.evaluation": config["descriptions"]["evaluation"],
+        "words.stop_words": stop_words_file(config["words"]["stop_words"]),
         **{f"evaluation.{key}": config["evaluation"][key] for key in ATTRIBUTE_FILES},
     }
     matrix, *lists = (f"evaluation.{key}" for key in ATTRIBUTE_FILES)

@@ -19,6 +19,7 @@ from parley.dataset.sources import open_source
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.sources.base import Source, file_fingerprint
 from parley.game.settings import result_affecting
+from parley.text.descriptions import stop_words_file
 from parley.text.glosses import needs_wordnet
 from parley.text.wordnet import installed_nouns
 
@@ -119,6 +120,10 @@ class RuleValues:
         """Return the path of the descriptions for evaluation, if they differ from the descriptions for training."""
         path: str | list[str] = self._config["descriptions"]["evaluation"] or []
         return path
+
+    def stop_words_file(self) -> str | list[str]:
+        """Return the path of a list of stop words, if `words.stop_words` is one."""
+        return stop_words_file(self._config["words"]["stop_words"]) or []
 
     def given_features(self, wildcards: Any) -> str:
         """Return the path of the feature file that the config gives for a split."""

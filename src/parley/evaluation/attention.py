@@ -3,7 +3,7 @@
 Shapes: N images, B images of a batch, T exchanges, L cells, D candidates, W words of the longest description.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
 from parley.interaction.split_data import Maps
 from parley.text.descriptions import read_descriptions
-from parley.text.word_vectors import description_words
+from parley.text.word_vectors import description_words, read_words
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -39,7 +39,7 @@ def extract_attention(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
     require_attention(checkpoint, inputs.checkpoint_path)
     for eval_set, spec in iter_eval_sets(checkpoint, inputs):
         about = {**inputs.about, "part": eval_set.name, "step": checkpoint.step}
-        write_attention(outputs[eval_set.name], checkpoint, spec, inputs.descriptions, about)
+        write_attention(outputs[eval_set.name], checkpoint, spec, inputs.descriptions, inputs.words, about)
 
 
 def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> None:
@@ -52,7 +52,12 @@ def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> No
 
 
 def write_attention(
-    path: str | Path, checkpoint: Checkpoint, spec: EvalBatchSpec, descriptions: str | Path, about: Mapping[str, Any]
+    path: str | Path,
+    checkpoint: Checkpoint,
+    spec: EvalBatchSpec,
+    descriptions: str | Path,
+    words: str | Path,
+    about: Mapping[str, Any],
 ) -> None:
     """Run a checkpoint's dialogues about the images of a split and write the agents' attention weights.
 
@@ -64,8 +69,8 @@ def write_attention(
         The checkpoint. At least one of its agents has attention.
     spec
         The images and the candidates.
-    descriptions
-        Path of the ``descriptions.csv`` that contains the candidates' descriptions.
+    descriptions, words
+        Paths of the ``descriptions.csv`` that contains the candidates' descriptions, and of ``words.hdf5``.
     about
         Further attributes to write to the file: experiment, run, seed, part, step.
     """
@@ -75,14 +80,16 @@ def write_attention(
         file["Target"] = spec.part.targets.numpy()
         for batch in batches(rollout_inputs(checkpoint, spec)):
             rows, order = batch.rows.sort()
-            cells, words = _weights(checkpoint, spec.descriptions, batch)
+            cells, of_words = _weights(checkpoint, spec.descriptions, batch)
             _write(file, "Sender", rows, _stacked(cells, order), np.float32)
             # This is the largest array in the file, so it is stored in half precision: three significant digits.
-            _write(file, "Receiver", rows, _stacked(words, order), np.float16)
+            _write(file, "Receiver", rows, _stacked(of_words, order), np.float16)
         if isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
-            file["Words"] = word_table(descriptions, spec.candidate_ids, file["Receiver"].shape[-1])
+            texts = {entry.label_id: entry.text for entry in read_descriptions(descriptions)}
+            read = [texts[label] for label in spec.candidate_ids]
+            file["Words"] = word_table(read, read_words(words).stop_words, file["Receiver"].shape[-1])
         write_attributes(file, spec, about)
 
 
@@ -118,11 +125,10 @@ def _write(file: h5py.File, name: str, rows: Tensor, weights: Tensor | None, kin
     file[name][rows.numpy()] = weights.numpy().astype(kind)
 
 
-def word_table(descriptions: str | Path, candidate_ids: Sequence[int], width: int) -> np.ndarray:
-    """Return the words of each candidate's description, padded with empty strings, ``[D, W]``; W is `width`."""
-    texts = {entry.label_id: entry.text for entry in read_descriptions(descriptions)}
-    table = np.full((len(candidate_ids), width), "", dtype=h5py.string_dtype("utf-8"))
-    for row, label in enumerate(candidate_ids):
-        words = description_words(texts[label])
+def word_table(descriptions: Sequence[str], stop_words: Set[str], width: int) -> np.ndarray:
+    """Return the words of each description, padded with empty strings, ``[D, W]``; W is `width`."""
+    table = np.full((len(descriptions), width), "", dtype=h5py.string_dtype("utf-8"))
+    for row, text in enumerate(descriptions):
+        words = description_words(text, stop_words)
         table[row, : len(words)] = words
     return table

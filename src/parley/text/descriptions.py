@@ -14,6 +14,11 @@ from parley.core.files import written_aside
 from parley.core.text import csv_rows
 
 
+def stop_words_file(stop_words: str) -> str:
+    """Return the path of the list that `words.stop_words` names; an empty string for one of Parley's lists."""
+    return "" if stop_words in ("parley", "original") else stop_words
+
+
 class Description(NamedTuple):
     """A class and its description, which the Receiver reads."""
 

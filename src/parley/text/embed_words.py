@@ -14,7 +14,7 @@ from parley.core.files import digest_of, is_web_url, sha256_of
 from parley.core.tables import write_table
 from parley.text.descriptions import Description
 from parley.text.glove import fetched, read_pretrained
-from parley.text.word_vectors import Words, description_words, wordless, write_words
+from parley.text.word_vectors import Words, description_words, stop_words_of, wordless, write_words
 
 logger = logging.getLogger(__name__)
 RANDOM = "random"
@@ -38,6 +38,9 @@ class VectorOptions:
     seed, sd, dimension
         Seed, standard deviation and length of random vectors, whose values are drawn from N(0, sd²). If the source is
         a file, random vectors have the length of its vectors instead.
+    stop_words
+        Words that are not words of a description: ``parley``, ``original``, or the path of a list (see
+        `stop_words_of`).
     """
 
     source: str = RANDOM
@@ -47,6 +50,7 @@ class VectorOptions:
     seed: int = 0
     sd: float = 0.4
     dimension: int = 100
+    stop_words: str = "parley"
 
 
 def embed_words(
@@ -66,7 +70,8 @@ def embed_words(
     options
         Source of the vectors.
     words_path
-        HDF5 file to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V] (see `Words`).
+        HDF5 file to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V] (see
+        `write_words`).
     missing_path
         TSV to write, with `word`, `classes` and `vector` (``zero`` or ``random``) of each word that the source lacks.
     cache
@@ -81,7 +86,9 @@ def embed_words(
     """
     if options.unknown not in UNKNOWN_RULES:
         raise ParleyError(f"`unknown` is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
-    vocabulary = list(dict.fromkeys(word for row in descriptions for word in description_words(row.text)))
+    stop_words = stop_words_of(options.stop_words)
+    words_of = [description_words(row.text, stop_words) for row in descriptions]
+    vocabulary = list(dict.fromkeys(word for own in words_of for word in own))
     known, dimension, source_sha256 = _known_vectors(vocabulary, options, cache, allow_private_hosts)
     missing = [word for word in vocabulary if word not in known]
     if vocabulary and len(missing) == len(vocabulary):
@@ -92,18 +99,18 @@ def embed_words(
     if options.unknown == RANDOM:
         known |= {word: random_vector(word, dimension, options.seed, options.sd) for word in missing}
     findings = Findings()
-    for row in descriptions:
-        if known.keys().isdisjoint(description_words(row.text)):
+    for row, own in zip(descriptions, words_of, strict=True):
+        if known.keys().isdisjoint(own):
             findings.add(wordless(row))
     findings.raise_if_any()
     vectors = np.zeros((len(vocabulary), dimension), np.float32)
     for index, word in enumerate(vocabulary):
         vectors[index] = known.get(word, 0)
-    words = Words(vocabulary, vectors, np.array([word in known for word in vocabulary], bool))
+    words = Words(vocabulary, vectors, np.array([word in known for word in vocabulary], bool), stop_words)
     write_words(words_path, words, Path(options.source).name, source_sha256)
     users: dict[str, list[str]] = {word: [] for word in missing}
-    for row in descriptions:
-        for word in users.keys() & description_words(row.text):
+    for row, own in zip(descriptions, words_of, strict=True):
+        for word in users.keys() & own:
             users[word].append(row.label)
     rows = ((word, ", ".join(labels), options.unknown) for word, labels in users.items())
     write_table(missing_path, ["word", "classes", "vector"], rows)

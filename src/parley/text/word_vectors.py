@@ -1,7 +1,7 @@
 """Split descriptions into words, read and write words.hdf5, and represent a description by the vectors of its words."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.hdf5 import opened, texts
+from parley.core.text import text_lines
 from parley.text.descriptions import Description
 
 # A word is a run of letters and digits; hyphens and apostrophes join runs ("short-tailed", "o'clock").
@@ -40,12 +41,31 @@ not only too very just more most less least much many few several also again onc
 often usually sometimes especially
 """
 STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
+ORIGINAL_STOP_WORDS = Path(__file__).with_name("stop_words_original.txt")
+"""NLTK's English stop words of 2017, which the original implementation (Evtimova et al., 2018) removed."""
 
 
-def description_words(text: str) -> list[str]:
+def stop_words_of(source: str) -> frozenset[str]:
+    """Return the stop words that `words.stop_words` names: ``parley``, ``original``, or the path of a list of words.
+
+    Raises
+    ------
+    ParleyError
+        If the list cannot be read or is empty.
+    """
+    if source == "parley":
+        return STOP_WORDS
+    path = ORIGINAL_STOP_WORDS if source == "original" else source
+    words = frozenset(word for line in text_lines(path) for word in line.lower().replace("’", "'").split())
+    if not words:
+        raise ParleyError(f"{path} has no word; words.stop_words needs a text file with one stop word per line.")
+    return words
+
+
+def description_words(text: str, stop_words: Set[str] = STOP_WORDS) -> list[str]:
     """Return the content words of a description.
 
-    Each word is returned once, in lower case, in order of first occurrence. Punctuation and `STOP_WORDS` are removed,
+    Each word is returned once, in lower case, in order of first occurrence. Punctuation and stop words are removed,
     as is a possessive ``'s``; hyphenated words are kept whole. (The original implementation (Evtimova et al., 2018)
     used a set, whose order changes between processes.)
 
@@ -55,7 +75,7 @@ def description_words(text: str) -> list[str]:
     ['cat', 'short-tailed', 'cousin', 'north']
     """
     words = (_POSSESSIVE.sub("", word) for word in _WORD.findall(text.lower()))
-    return list(dict.fromkeys(word for word in words if word not in STOP_WORDS))
+    return list(dict.fromkeys(word for word in words if word.replace("’", "'") not in stop_words))
 
 
 class Words(NamedTuple):
@@ -69,19 +89,27 @@ class Words(NamedTuple):
         ``[V, E]`` float32; a row of zeros for a word without a vector.
     found
         ``[V]`` bool: True if the word has a vector, pretrained or random.
+    stop_words
+        The words that are not words of a description.
     """
 
     words: list[str]
     vectors: NDArray[np.float32]
     found: NDArray[np.bool_]
+    stop_words: Set[str] = STOP_WORDS
 
 
 def write_words(path: str | Path, words: Words, source: str, source_sha256: str) -> None:
-    """Write words.hdf5: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V]."""
+    """Write words.hdf5: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V].
+
+    Stop words other than Parley's own are written, too: `stop_word` (UTF-8 bytes).
+    """
     with written_aside(path) as aside, h5py.File(aside, "w") as file:
         file["word"] = np.array([word.encode("utf-8") for word in words.words], dtype="S")
         file["vector"] = words.vectors
         file["found"] = words.found
+        if words.stop_words != STOP_WORDS:
+            file["stop_word"] = np.array([word.encode("utf-8") for word in sorted(words.stop_words)], dtype="S")
         file.attrs["source"] = source
         file.attrs["source_sha256"] = source_sha256
 
@@ -96,10 +124,11 @@ def read_words(path: str | Path) -> Words:
     """
     with opened(path, "file of word vectors") as file:
         words = texts(file["word"])
+        stop_words = frozenset(texts(file["stop_word"])) if "stop_word" in file else STOP_WORDS
         vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
     if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
         raise ParleyError(f"{path}: its datasets word, vector and found differ in length; remove it and run again.")
-    return Words(words, vectors, found)
+    return Words(words, vectors, found, stop_words)
 
 
 def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
@@ -138,14 +167,15 @@ def description_tensor(
 
 def _word_indices(descriptions: Sequence[Description], words: Words) -> list[list[int]]:
     index = {word: i for i, word in enumerate(words.words)}
-    for description in descriptions:
-        for word in description_words(description.text):
+    by_description = [description_words(description.text, words.stop_words) for description in descriptions]
+    for description, own in zip(descriptions, by_description, strict=True):
+        for word in own:
             if word not in index:
                 raise ParleyError(
                     f"The word {word!r} of class {description.label!r} is not in words.hdf5; remove the file and run "
                     "again."
                 )
-    return [[index[word] for word in description_words(description.text)] for description in descriptions]
+    return [[index[word] for word in own] for own in by_description]
 
 
 def wordless(description: Description) -> str:
