@@ -538,7 +538,10 @@ def test_in_another_folder_nothing_is_listed(tmp_path, monkeypatch, refused):
     monkeypatch.chdir(tmp_path)
     image = make("resources/images/logo-0123abcd/file")
     (sentence,) = refused("clean", "--remove")
-    assert sentence == f"{tmp_path} does not contain the Parley workflow; run this command in the project's folder."
+    assert sentence == (
+        f"{tmp_path} does not contain the Parley workflow; run this command in the project's folder, or where the "
+        "workflow has run."
+    )
     assert image.exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 from made_history import record, write
 
 from parley.cli.main import main
-from parley.cli.shared import SCHEMA, TRACEBACK, find_schema, finish, require_files
+from parley.cli.shared import TRACEBACK, finish, require_files
 from parley.core.errors import ParleyError
 from parley.provenance.records import write_record
 
@@ -55,16 +55,6 @@ def test_config_docs_writes_the_list_of_keys_from_anywhere(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(["config-docs", "--out", "keys.md"]) == 0
     assert (tmp_path / "keys.md").read_bytes() == (ROOT / "config/README.md").read_bytes()
-
-
-def test_without_a_clone_the_schema_is_looked_for_in_the_working_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("parley.cli.shared.__file__", "/usr/lib/python3/parley/commands/shared.py")
-    with pytest.raises(ParleyError, match="project's folder"):
-        find_schema()
-    (tmp_path / SCHEMA).parent.mkdir(parents=True)
-    (tmp_path / SCHEMA).write_text("")
-    assert find_schema() == SCHEMA
 
 
 def test_a_defect_is_told_and_shown_where_asked_for(capsys, monkeypatch):

@@ -13,6 +13,7 @@ import pytest
 from snakemake.cli import get_argument_parser
 
 from parley.cli.main import make_parser
+from parley.cli.run import targets_first
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "config/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -110,6 +111,9 @@ def check_snakemake(words):
 
 
 def check_parley(words):
+    if words[:1] == ["run"] and "-h" not in words:
+        check_snakemake(targets_first(words[1:]))
+        return
     parser = parsers()[1]
     parsed(parser, [*("status" if word == "COMMAND" else word for word in words)] or ["--help"])
 
@@ -151,6 +155,8 @@ def check_reference(program, words):
     if program == "snakemake":
         if words and not (len(words) == 1 and words[0] in snakemake._option_string_actions):
             check_snakemake(words)
+    elif words[:1] == ["run"]:
+        check_parley(words) if words[1:] else None
     elif words and not words[0].startswith("-"):
         options = commands[words[0]]._option_string_actions
         strange = [word for word in words if word.startswith("-") and word not in options]
@@ -173,8 +179,13 @@ def complaint(command):
 
 
 def is_bare(command):
-    """Whether a command to be typed lacks `uv run`; a name, with an option at most, is no such command."""
+    """Whether a command to be typed lacks `uv run`; a name, with an option at most, is no such command.
+
+    `parley run` and `parley init` are for those who installed the package without uv.
+    """
     program, *words = command.split()
+    if (program, *words[:1]) in (("parley", "run"), ("parley", "init")):
+        return False
     names = 2 if program == "parley" else 1
     return program in ("snakemake", "parley") and len(words) > names and command not in BARE
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parley.cli.shared import (
+    SCHEMA,
     Subparsers,
     add_candidates,
     add_text,
     add_threads,
-    find_schema,
     positive,
     require_files,
     workflow_folder,
@@ -70,7 +70,7 @@ def run_train(chosen: argparse.Namespace) -> None:
     require_files([chosen.config, chosen.train, chosen.dev, chosen.descriptions, chosen.words])
     require_files([chosen.dev_descriptions] if chosen.dev_descriptions else [])
     seed = [] if chosen.seed is None else [f"seed={chosen.seed}"]
-    settings = overridden(read_run(chosen.config), [*chosen.set, *seed], read_schema(find_schema()))
+    settings = overridden(read_run(chosen.config), [*chosen.set, *seed], read_schema(SCHEMA))
     if (chosen.out / "config.json").exists() and not chosen.overwrite:
         raise ParleyError(
             f"{chosen.out} contains a finished run; give another folder, or add --overwrite to replace it."
@@ -136,7 +136,7 @@ def run_evaluate(chosen: argparse.Namespace) -> None:
         chosen.k,
         chosen.out,
         [*chosen.set],
-        read_schema(find_schema()) if chosen.set else None,
+        read_schema(SCHEMA) if chosen.set else None,
     )
 
 

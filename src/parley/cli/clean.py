@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, find_schema
-from parley.cli.status import require_clone
+from parley.cli.shared import SCHEMA, Subparsers
+from parley.cli.status import require_workflow
 from parley.config.unused_files import ROOT, Entry, ResourceFiles, is_below, overlap
 from parley.config.used_files import UsedFiles, used_files_of
 from parley.core.errors import Findings, ParleyError
@@ -50,7 +50,7 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Print what no experiment uses; with `--remove`, remove it while no run of the workflow can start."""
-    require_clone("uv run parley clean")
+    require_workflow("uv run parley clean")
     removing, failed = chosen.remove is not None, Findings()
     with contextlib.closing(acquire_all("parley clean")) if removing else contextlib.nullcontext():
         notes, found = Findings(), ResourceFiles(*_experiments(chosen.configfile))
@@ -77,7 +77,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 def _experiments(given: Sequence[Path]) -> tuple[list[UsedFiles], dict[str, str]]:
     """Return what each experiment uses; and the experiments of which this cannot be told, with the reason."""
-    schema = find_schema().resolve()
+    schema = SCHEMA.resolve()
     uses, unknown = [], dict[str, str]()
     for path in given:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from parley.cli.shared import Subparsers, find_schema
+from parley.cli.shared import SCHEMA, Subparsers
 from parley.config.schema import read_schema
 from parley.core.files import write_text
 
@@ -90,4 +90,4 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Write config/README.md."""
-    write_text(chosen.out, render(read_schema(find_schema())))
+    write_text(chosen.out, render(read_schema(SCHEMA)))

@@ -5,11 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from parley import __version__
-from parley.cli import checkpoints, clean, config_docs, provenance, status, tables, wnid
+from parley.cli import checkpoints, clean, config_docs, provenance, run, status, tables, wnid
 from parley.cli.shared import finish
 from parley.core.errors import did_you_mean
+from parley.core.installation import as_typed
 
 ADD_COMMANDS = (
+    run.add_run,
+    run.add_init,
     status.add,
     checkpoints.add_evaluate,
     checkpoints.add_messages,
@@ -30,8 +33,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
     """Return the parser of the command line, and each command's own parser by the command's name."""
     parser = argparse.ArgumentParser(
         prog="parley",
-        description="Commands for single runs, files and experiments, outside the Snakemake workflow.",
-        epilog="`uv run parley COMMAND --help` explains a command.",
+        description="Run the workflow, and commands for single runs, files and experiments.",
+        epilog=as_typed("`uv run parley COMMAND --help` explains a command."),
     )
     parser.add_argument("--version", action="version", version=f"parley {__version__}", help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -46,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, commands = make_parser()
     # Without this check, argparse would list all commands, but would not suggest one.
     if given and not given[0].startswith("-") and given[0] not in commands:
-        hint = did_you_mean(given[0], commands, "`uv run parley --help` lists the commands.")
+        hint = did_you_mean(given[0], commands, as_typed("`uv run parley --help` lists the commands."))
         parser.error(f"there is no command {given[0]!r}; {hint}")
-    chosen = parser.parse_args(given or ["--help"])
+    # What follows `run` is passed on as it is, which argparse would not do for `--`.
+    chosen = parser.parse_args((given[:1] if given[:1] == ["run"] else given) or ["--help"])
+    chosen.given = given[1:]
     return finish(chosen.run, chosen)
 
 

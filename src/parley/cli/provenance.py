@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from parley.cli.shared import Subparsers, workflow_folder
+from parley.core.installation import PROJECT
 
 logger = logging.getLogger(__name__)
 
@@ -87,12 +88,11 @@ def add_crate(commands: Subparsers) -> None:
 
 def run_crate(chosen: argparse.Namespace) -> None:
     """Write an experiment and its provenance to an RO-Crate."""
-    from parley.provenance.crate import project_folder, write_crate
+    from parley.provenance.crate import write_crate
 
     out = chosen.out.absolute()
     with workflow_folder(chosen.results) as results:
-        project = project_folder([Path.cwd(), Path(__file__).resolve().parents[3]])
-        included, omitted = write_crate(results, out, project, chosen.author, chosen.license, chosen.pictures)
+        included, omitted = write_crate(results, out, PROJECT, chosen.author, chosen.license, chosen.pictures)
     size = out.stat().st_size / 2**20
     logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(included), size)
     if omitted:

@@ -12,13 +12,14 @@ from typing import Any
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import write_text
+from parley.core.installation import PROJECT
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.records import existing_workflow_path
 
 logger = logging.getLogger(__name__)
-SCHEMA = Path("workflow/schemas/config.schema.yaml")
+SCHEMA = PROJECT / "workflow/schemas/config.schema.yaml"
 TRACEBACK = "PARLEY_TRACEBACK"
 """Environment variable that makes an unexpected error print its traceback."""
 
@@ -84,14 +85,6 @@ def workflow_folder(path: Path) -> Iterator[str]:
     root, name = existing_workflow_path(path)
     with contextlib.chdir(root):
         yield name
-
-
-def find_schema() -> Path:
-    """Return the path of the config's schema, in this module's repository or in the working folder."""
-    for folder in (Path(__file__).resolve().parents[3], Path()):
-        if (folder / SCHEMA).is_file():
-            return folder / SCHEMA
-    raise ParleyError(f"{SCHEMA} does not exist here; run this command in the project's folder.")
 
 
 def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from parley.cli.shared import SCHEMA, Subparsers
 from parley.core.errors import ParleyError
+from parley.core.installation import IS_CLONE, PROJECT
+from parley.runtime.code_digest import BOOK
 
 EXIT = "Exit status: 0 if the default target is up to date, 1 if something is stale or missing, 2 after an error."
 
@@ -16,8 +18,8 @@ def add(commands: Subparsers) -> None:
         "status",
         help="show which stages of an experiment are done, stale or missing, and why",
         description="Show which stages of an experiment are done, stale or missing, and why. It runs no jobs: stale "
-        "stages are those that `snakemake -n` would run again. Run this command in the project's folder; Snakemake may "
-        "be running there.",
+        "stages are those that `snakemake -n` would run again. Run this command in the folder of `results/`; Snakemake "
+        "may be running there.",
         epilog=EXIT,
     )
     parser.add_argument(
@@ -41,7 +43,8 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the state of the stages and return the exit status."""
-    require_clone("uv run parley status")
+    # An installed package has not run yet in the folder of a new config.
+    (require_workflow if IS_CLONE else require_own_code)("uv run parley status")
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
@@ -57,12 +60,19 @@ def run(chosen: argparse.Namespace) -> int:
     return 0 if is_up_to_date(stages) else 1
 
 
-def require_clone(command: str) -> None:
-    """Raise `ParleyError` if the working folder is not a clone of Parley, or is a clone other than this module's."""
-    if not Path("Snakefile").is_file() or not SCHEMA.is_file():
+def require_workflow(command: str) -> None:
+    """Raise `ParleyError` if the working folder is not one in which this module's workflow has run, or a clone."""
+    is_clone = Path("Snakefile").is_file() and SCHEMA.relative_to(PROJECT).is_file()
+    if not is_clone and not Path(BOOK).parent.is_dir():
         raise ParleyError(
-            f"{Path().resolve()} does not contain the Parley workflow; run this command in the project's folder."
+            f"{Path().resolve()} does not contain the Parley workflow; run this command in the project's folder, or "
+            "where the workflow has run."
         )
+    require_own_code(command)
+
+
+def require_own_code(command: str) -> None:
+    """Raise `ParleyError` if the working folder is another clone of Parley than this module's."""
     ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()
     if here.is_dir() and ours != here:
         raise ParleyError(

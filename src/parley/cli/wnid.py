@@ -5,7 +5,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, find_schema
+from parley.cli.shared import SCHEMA, Subparsers
 from parley.config.saved_configs import read_config
 from parley.config.schema import Config, fill_defaults, read_schema
 from parley.core.errors import ParleyError
@@ -48,7 +48,7 @@ def _config(path: Path | None) -> Config:
     """Read a config and fill in defaults. The default path is config.yaml; if it does not exist, all are defaults."""
     chosen = path or Path("config.yaml")
     config = read_config(chosen) if path is not None or chosen.is_file() else {}
-    fill_defaults(config, read_schema(find_schema()))
+    fill_defaults(config, read_schema(SCHEMA))
     return config
 
 

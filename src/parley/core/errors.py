@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from parley.core.installation import as_typed
+
 
 class ParleyError(Exception):
     """One or more problems with an input, each described in a sentence for the user.
@@ -14,7 +16,7 @@ class ParleyError(Exception):
     """
 
     def __init__(self, findings: str | Iterable[str]) -> None:
-        self.findings = [findings] if isinstance(findings, str) else list(findings)
+        self.findings = [as_typed(one) for one in ([findings] if isinstance(findings, str) else findings)]
         super().__init__("\n".join(self.findings))
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from parley.core.formats import printable
+from parley.core.installation import as_typed
 
 WIDTH_OF_FILES = 100
 """Line width if the output is not a terminal and `COLUMNS` is not set."""
@@ -75,5 +76,5 @@ def plain_table(on: Console, title: Text | None = None, *, header: bool = True) 
 
 
 def literal(text: str, style: str = "") -> Text:
-    """Return text that is printed literally, with control characters escaped."""
-    return Text(printable(text), style=style)
+    """Return text that is printed literally, with control characters escaped and commands as they are typed."""
+    return Text(printable(as_typed(text)), style=style)

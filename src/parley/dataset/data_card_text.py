@@ -7,6 +7,7 @@ from typing import Any
 
 from parley import __version__
 from parley.core.formats import by_frequency
+from parley.core.installation import as_typed
 from parley.core.markdown import escaped, table
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.dataset.dedup.outcomes import LOCAL, host_of
@@ -280,9 +281,11 @@ def _how_to_reproduce(context: CardContext, contents: Contents) -> list[str]:
     lines = [
         *table(("", ""), facts),
         "",
-        "`config.yaml` next to this card has all settings. Copy it, put the class set and the files that the source "
-        "names in place, and run `uv run snakemake --cores all splits --configfile <the copy>`. The same seed "
-        "and the same bytes give the same `splits.tsv`.",
+        as_typed(
+            "`config.yaml` next to this card has all settings. Copy it, put the class set and the files that the "
+            "source names in place, and run `uv run snakemake --cores all splits --configfile <the copy>`. The same "
+            "seed and the same bytes give the same `splits.tsv`."
+        ),
     ]
     if contents.is_from_web:
         lines += [

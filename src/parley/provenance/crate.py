@@ -14,6 +14,7 @@ from pathlib import Path
 
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, written_aside
+from parley.core.installation import IS_CLONE
 from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, Rights, cited, metadata
 from parley.provenance.document import DOCUMENT, own_files, read_files, upstream_jobs
@@ -21,9 +22,10 @@ from parley.provenance.records import FOLDER, Records, record_path
 
 CODE = (
     *("Snakefile", "workflow", "src", "envs", "profiles", "config"),
-    *("pyproject.toml", "LICENSE", "CITATION.cff", "README.md"),
+    *("pyproject.toml", "constraints.txt", "hatch_build.py", "LICENSE", "CITATION.cff", "README.md"),
 )
 """Files and folders of the project that are packed in the crate's folder `code/`."""
+PACKAGES = ("parley", "snakemake_logger_plugin_parley")
 PAGES = ("report.html", "browser.html")
 """HTML pages that show images."""
 _BLOCK = 1 << 20
@@ -152,22 +154,12 @@ def _readme(folder: str, omitted: Sequence[str]) -> str:
 
 
 def _code_files(project: Path) -> Iterator[tuple[str, Path]]:
-    for top in CODE:
-        for path in sorted([project / top] if (project / top).is_file() else (project / top).rglob("*")):
-            hidden = any(part.startswith((".", "__")) for part in path.relative_to(project).parts[:-1])
-            if path.is_file() and not hidden and path.suffix != ".pyc":
-                yield f"code/{path.relative_to(project)}", path
-
-
-def project_folder(folders: Sequence[Path]) -> Path:
-    """Return the first of the given folders that contains Parley's own code.
-
-    Raises
-    ------
-    ParleyError
-        If none of the folders contains it.
-    """
-    for folder in folders:
-        if (folder / "CITATION.cff").is_file() and (folder / "Snakefile").is_file():
-            return folder
-    raise ParleyError("The workflow's Snakefile and CITATION.cff do not exist here; run this in the project's folder.")
+    starts = {top: project / top for top in CODE}
+    if not IS_CLONE:  # The packages are beside each other, and the project's files are inside of the first one.
+        starts |= {f"src/{name}": project.parents[1] / name for name in PACKAGES}
+    for top, start in starts.items():
+        for path in sorted([start] if start.is_file() else start.rglob("*")):
+            hidden = any(part.startswith((".", "__")) for part in path.relative_to(start).parts[:-1])
+            copy = top.startswith("src/") and path.is_relative_to(project)
+            if path.is_file() and not hidden and not copy and path.suffix != ".pyc":
+                yield f"code/{top}/{path.relative_to(start)}" if path != start else f"code/{top}", path

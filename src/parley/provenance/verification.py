@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parley.core.files import sha256_of
+from parley.core.installation import as_typed
 from parley.core.progress import Progress
 from parley.provenance.document import own_files, read_files
 from parley.provenance.records import Records
@@ -93,5 +94,5 @@ def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> 
             lines += [f"  and {len(paths) - most} more; --full lists them"] if most and len(paths) > most else []
     lines.append(f"{len(result.same)} files are as {folder}/provenance.json describes them.")
     if result.new:
-        lines.append("Run `uv run snakemake --cores all provenance` to add the new files to provenance.json.")
+        lines.append(as_typed("Run `uv run snakemake --cores all provenance` to add the new files to provenance.json."))
     return "\n".join(lines) + "\n"

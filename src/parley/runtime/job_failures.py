@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from parley.core.installation import as_typed
+
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
 """Pattern of a log line written by workflow/scripts/stage.py."""
 MOST_ERRORS = 6
@@ -114,7 +116,7 @@ class FailureLog(logging.Handler):
 
 def config_lines(sentences: Iterable[str], configfiles: Sequence[Path]) -> list[str]:
     """Return a line with the run's `--configfile` if a sentence names a command."""
-    if not configfiles or not any("uv run snakemake" in sentence for sentence in sentences):
+    if not configfiles or not any(as_typed("uv run snakemake") in as_typed(sentence) for sentence in sentences):
         return []
     return [f"To these commands, add `{shlex.join(['--configfile', *map(os.path.relpath, configfiles)])}`."]
 

@@ -29,6 +29,7 @@ from snakemake.settings.types import (
 from parley.config.paths import FEATURES
 from parley.core.errors import ParleyError
 from parley.core.failures import failed_runs
+from parley.core.installation import snakemake_options
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record
 from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, read_parts, stage_parts
@@ -55,7 +56,7 @@ class DryRun:
     def __init__(self, configfiles: Sequence[str | Path]) -> None:
         chosen = ["--configfile", *map(str, configfiles)] if configfiles else []
         with contextlib.redirect_stderr(io.StringIO()):  # Hides the profile's name, which Snakemake prints.
-            _, self._args = cli.parse_args(["--dry-run", *chosen])
+            _, self._args = cli.parse_args(["--dry-run", *snakemake_options(), *chosen])
         self._sources = Sources(SOURCES)
         # Digests of the modules that a stage uses, by the stage's script.
         self._parts: dict[str, dict[str, str]] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from parley.core.installation import as_typed
 from parley.core.terminal import literal, plain_table
 from parley.status.jobs import Job, Plan, closure
 from parley.status.reasons import reasons_of
@@ -175,7 +176,7 @@ def is_up_to_date(stages: Sequence[Stage]) -> bool:
 def command(configfiles: Sequence[str | Path], target: str = "") -> str:
     """Return the command that makes `target`, or the default target if `target` is empty."""
     parts = ["uv", "run", "snakemake", "--cores", "all", *([target] if target else [])]
-    return shlex.join([*parts, *(["--configfile", *map(str, configfiles)] if configfiles else [])])
+    return as_typed(shlex.join([*parts, *(["--configfile", *map(str, configfiles)] if configfiles else [])]))
 
 
 def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> str:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from parley.analysis.summary import read_summary
 from parley.core import formats
 from parley.core.files import write_text
+from parley.core.installation import as_typed
 from parley.core.tables import read_csv, read_table
 from parley.metrics.records import owner_of, read_evaluation
 from parley.report.figures.results import RunFiles, read_results
@@ -176,6 +177,7 @@ def _environment() -> Environment:
     )
     for name in ("fraction", "measure", "exchanges", "count", "counted", "duration", "bits"):
         environment.filters[name] = getattr(formats, name)
+    environment.filters["as_typed"] = as_typed
     environment.filters["verdict"] = headline.verdict_in_table
     return environment
 

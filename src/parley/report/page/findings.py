@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from parley.core.formats import change, counted, exchanges, fraction, interval, isolated, listed, percent
+from parley.core.installation import as_typed
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.statistics import Interval, correlation, t_interval
 from parley.report.figures.curves import at_common_steps
@@ -180,7 +181,7 @@ def of_confusion(part: PooledPart) -> Words:
     if (matrix := part.confusion) is None:
         return "Too many classes for a matrix", (
             f"{len(part.labels):,} classes are too many for a matrix; "
-            "`uv run snakemake --cores 1 export` writes every dialogue with its answer."
+            f"`{as_typed('uv run snakemake')} --cores 1 export` writes every dialogue with its answer."
         )
     total, right = float(matrix.sum()), float(np.trace(matrix))
     finding = f"Of {counted(round(total), 'dialogue')}, {percent(right / total)} end with the correct class."

@@ -12,18 +12,25 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 
 
-def dependencies():
-    """What is always installed, and what is for an option of the config."""
-    return [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["tensorboard"]]
-
-
 def pins():
-    named = (re.fullmatch(r"([a-z0-9-]+)(?:\[[a-z]+\])?==(\S+)", line) for line in dependencies())
-    return {match[1]: match[2] for match in named}
+    """The versions of what is always installed, and of what is for an option of the config."""
+    named = (line.split("==") for line in PROJECT["tool"]["uv"]["constraint-dependencies"])
+    return dict(named)
 
 
-def test_every_dependency_is_pinned():
-    assert len(pins()) == len(dependencies())
+def test_constraints_hold_what_pyproject_pins_and_it_pins_every_dependency(program):
+    check_pins = program(".ci/check_pins.py")
+    assert check_pins.unfit() == []
+    assert set(pins().items()) <= {tuple(line.split("==")) for line in check_pins.constraints().splitlines()[1:]}
+
+
+def test_a_lost_pin_and_old_constraints_are_told(program, monkeypatch):
+    check_pins = program(".ci/check_pins.py")
+    monkeypatch.setattr(check_pins, "CONSTRAINED", [line for line in check_pins.CONSTRAINED if "numpy" not in line])
+    assert check_pins.unfit() == [
+        "pyproject.toml does not pin numpy in constraint-dependencies.",
+        "constraints.txt is not current; run `python .ci/check_pins.py --write`.",
+    ]
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
