@@ -4,6 +4,8 @@ A file of a few kilobytes can demand hours or gigabytes without claiming to be l
 scans, a TIFF may have tiles that are larger than the image, and any format may have millions of tiny parts.
 """
 
+import contextlib
+import itertools
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ _MOST_EXIF_SEGMENTS = 100  # Pillow concatenates them one by one, in quadratic t
 _MOST_SCANS, _SCANNED_PIXELS = 20, 500_000_000  # encoders write about ten scans
 _MOST_PROFILES = 10  # colour profiles of a PNG, which Pillow decompresses to at most `image_formats.MOST_TEXT_BYTES`
 _MOST_PIECES = 200_000  # strips or tiles of a TIFF; for each, Pillow allocates about 260 bytes
+_HARMLESS_BYTES = 1 << 20  # of EXIF data
 _SPARE_PIXELS = 20_000_000  # a tile of 4096 x 4096 pixels may hold any image
 _MOST_RUNS_BYTES = 8_000_000  # of a run-length encoded BMP, which Pillow decodes in Python
 
@@ -27,7 +30,14 @@ _WIDTH, _HEIGHT, _COMPRESSION, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 256,
 _OFFSETS, _SIZES, _JPEG_COMPRESSIONS = (273, 324), (279, 325), (6, 7)
 _RUN_LENGTH = (1, 2)
 _GIF_PART = re.compile(rb"[!,;]")
+_PRIVATE = 0x8000  # the first tag that programs may use for themselves; Pillow does not convert them
+_BYTES = (1, 2, 6, 7)  # types whose values are read at once
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+
+
+_SEQUENCE_HEADER, _FRAME_KINDS, _HEADER_BYTES = 1, (3, 6), 512
+_DAMAGED = (struct.error, IndexError, KeyError, OverflowError, StopIteration)
+"""Exceptions for files that end early, or whose offsets lead nowhere: the decoder reports them."""
 
 
 class TooComplexImageError(ValueError):
@@ -41,10 +51,20 @@ def check_work(content: bytes) -> None:
     """
     check = next((check for start, check in _CHECKS.items() if content.startswith(start)), None)
     if check is not None:
-        try:
+        with contextlib.suppress(*_DAMAGED):
             check(content)
-        except (struct.error, IndexError, OverflowError):  # The file ends early, or its offsets lead nowhere.
-            return
+
+
+def check_opened(content: bytes, pixels: int, exif: object) -> None:
+    """Raise `TooComplexImageError` for what `check_work` cannot judge without the image's size and EXIF data."""
+    if isinstance(exif, bytes) and len(exif) > _HARMLESS_BYTES:
+        with contextlib.suppress(*_DAMAGED):
+            _Tags(exif.removeprefix(_EXIF)).check_counts()
+    if content[4:8] == b"ftyp":
+        with contextlib.suppress(*_DAMAGED):
+            frames = avif_pixels(content)
+            if frames > 8 * pixels + _SPARE_PIXELS:
+                raise TooComplexImageError(f"frames of {frames:,} pixels in an image of {pixels:,}")
 
 
 def _limit(number: int, most: int, what: str) -> None:
@@ -134,6 +154,7 @@ def _check_tiff(content: bytes) -> None:
         piece = width * min(tags.first(_ROWS_PER_STRIP) or height, height)
     if piece > 4 * width * height + _SPARE_PIXELS:
         raise TooComplexImageError(f"tiles of {piece:,} pixels in an image of {width * height:,}")
+    tags.check_counts()
     sizes = sum(sum(tags.values(tag)) for tag in _SIZES)
     if pieces > 1 and sizes > 4 * len(content) + _SPARE_PIXELS:
         raise TooComplexImageError(f"its {pieces:,} strips or tiles claim {sizes:,} bytes of {len(content):,}")
@@ -175,6 +196,12 @@ class _Tags:
             tag, kind, count = self._entry.unpack_from(self._content, at)
             self._found.setdefault(tag, (kind, count, at))
 
+    def check_counts(self) -> None:
+        """Raise `TooComplexImageError` if Pillow would convert a tag's values one by one for long."""
+        for tag, (kind, count, _) in self._found.items():
+            if tag < _PRIVATE and kind not in _BYTES:
+                _limit(count, _MOST_PIECES, f"values of the tag {tag}")
+
     def count(self, tag: int) -> int:
         """Return the number of values of a tag."""
         return self._found.get(tag, (0, 0, 0))[1]
@@ -194,6 +221,110 @@ class _Tags:
         if count * struct.calcsize(form) > room:
             (place,) = struct.unpack_from(self._order + ("I" if room == 4 else "Q"), self._content, place)
         return struct.unpack_from(f"{self._order}{min(count, most)}{form}", self._content, place)
+
+
+def avif_pixels(content: bytes) -> int:
+    """Return the number of pixels of all frames in the items of an AVIF, as their AV1 sequence headers have them."""
+    meta = dict(_boxes(content, 0, len(content)))[b"meta"]
+    boxes = dict(_boxes(content, meta[0] + 4, meta[1]))
+    at, _ = boxes[b"iloc"]
+    version, sizes, more = content[at], content[at + 4], content[at + 5]
+    wide = "I" if version == 2 else "H"
+    (items,) = struct.unpack_from(f">{wide}", content, at + 6)
+    _limit(items, MOST_PARTS, "items")
+    reader = _Reader(content, at + 6 + struct.calcsize(wide))
+    pixels = read = 0
+    for _ in range(items):
+        reader.take(struct.calcsize(wide))
+        start = boxes[b"idat"][0] if version and reader.take(2) & 0xF == 1 else 0
+        reader.take(2)
+        start += reader.take(more >> 4)
+        extents = []
+        for _ in range(reader.take(2)):
+            reader.take(more & 0xF if version else 0)
+            offset = start + reader.take(sizes >> 4)
+            extents.append(content[offset : offset + (reader.take(sizes & 0xF) or len(content))])
+            read += len(extents[-1])
+            _limit(read, 4 * len(content), "bytes in its items")
+        pixels += _frames_pixels(b"".join(extents))
+    return pixels
+
+
+def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield the name, and the start and end of the content, of each box of an AVIF."""
+    while at + 8 <= end:
+        size, name = struct.unpack_from(">I4s", content, at)
+        head = 8
+        if size == 1:
+            (size,), head = struct.unpack_from(">Q", content, at + 8), 16
+        stop = min(at + max(size, head), end) if size else end
+        yield name, (at + head, stop)
+        at = stop
+
+
+class _Reader:
+    """Reads big-endian numbers of whole bytes."""
+
+    def __init__(self, content: bytes, at: int) -> None:
+        self._content, self._at = content, at
+
+    def take(self, size: int) -> int:
+        """Return the next number of `size` bytes; 0 if that is 0."""
+        self._at += size
+        if self._at > len(self._content):
+            raise IndexError
+        return int.from_bytes(self._content[self._at - size : self._at])
+
+
+def _frames_pixels(data: bytes) -> int:
+    """Return the number of frames in AV1 data times the pixels of the largest; 0 if the data is something else."""
+    at = units = frames = pixels = 0
+    while at < len(data):
+        units += 1
+        _limit(units, MOST_PARTS, "units of AV1")
+        kind, has_extension, has_size = data[at] >> 3 & 0xF, data[at] >> 2 & 1, data[at] >> 1 & 1
+        at += 1 + has_extension
+        size = len(data) - at
+        if has_size:
+            length = next(index for index in range(8) if data[at + index] < 0x80) + 1
+            size = sum((data[at + index] & 0x7F) << 7 * index for index in range(length))
+            at += length
+        if kind == _SEQUENCE_HEADER:
+            pixels = max(pixels, _largest_frame(data[at : at + min(size, _HEADER_BYTES)]))
+        frames += kind in _FRAME_KINDS
+        at += size
+    return frames * pixels
+
+
+def _largest_frame(header: bytes) -> int:
+    """Return the number of pixels of the largest frame that an AV1 sequence header permits."""
+    bits = iter(f"{int.from_bytes(header):0{8 * len(header)}b}")
+
+    def take(size: int) -> int:
+        return int("0" + "".join(itertools.islice(bits, size)), 2)
+
+    take(4)
+    if take(1):  # a reduced header, of still images
+        take(5)
+    else:
+        delay = 0
+        if take(1):  # timing
+            take(64)
+            if take(1):
+                take(next(zeros for zeros in itertools.count() if take(1) or zeros > 31))
+            if take(1):
+                delay = take(5) + 1
+                take(42)
+        has_display_delay = take(1)
+        for _ in range(take(5) + 1):
+            take(12)
+            take(take(5) > 7)
+            if delay and take(1):
+                take(2 * delay + 1)
+            if has_display_delay and take(1):
+                take(4)
+    width_bits, height_bits = take(4) + 1, take(4) + 1
+    return (take(width_bits) + 1) * (take(height_bits) + 1)
 
 
 _CHECKS: dict[bytes, Callable[[bytes], None]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageCms, PngImagePlugin
 
-from parley.dataset.decoding_work import check_work
+from parley.dataset.decoding_work import check_opened, check_work
 from parley.dataset.image_signatures import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,9 @@ def open_image(content: bytes) -> Image.Image:
         If decoding the image would take far more time or memory than its number of pixels explains.
     """
     check_work(content)
-    return Image.open(io.BytesIO(content), formats=FORMATS)
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    check_opened(content, image.width * image.height, image.info.get("exif"))
+    return image
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import pytest
 from made_images import MIN_IS_BLACK, RGB, animation, chunk, encoded, png, segment, tiff
 from PIL import Image
 
-from parley.dataset.decoding_work import MOST_PARTS, check_work
+from parley.dataset.decoding_work import MOST_PARTS, avif_pixels, check_work
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.fetch.validate import validate
@@ -143,6 +143,30 @@ def rle_bmp(data, side=3000):
     return head + struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(data), 0, 0, 256, 0) + bytes(1024) + data
 
 
+def tiff_with_values(tag, kind, bytes_each, number=300_000):
+    """A TIFF with a tag of many values."""
+    body = bytearray(tiff(64, 64, [8], MIN_IS_BLACK, bytes(4096), [(tag, 3, [1] * 3)]))
+    at = body.index(struct.pack("<HHI", tag, 3, 3))
+    struct.pack_into("<HHII", body, at, tag, kind, number, len(body))
+    return bytes(body) + b"\1\0\0\0" * (number * bytes_each // 4)
+
+
+def exif_with_values(number=300_000):
+    """EXIF data of which the orientation is many fractions."""
+    return b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 0x112, 5, number, 26) + bytes(4) + b"\1\0\0\0" * 2 * number
+
+
+def avif_of(side, claimed, frames=1):
+    """An AVIF that claims another size than its frame has, and may have the frame several times."""
+    whole = bytearray(encoded(Image.new("RGB", (side, side)), "AVIF", speed=10))
+    struct.pack_into(">II", whole, whole.index(b"ispe") + 8, claimed, claimed)
+    at = whole.index(b"mdat")
+    size = struct.unpack_from(">I", whole, at - 4)[0] - 8
+    places = [place for place in range(at) if whole[place : place + 4] == struct.pack(">I", size)]
+    struct.pack_into(">I", whole, places[-1], size * frames)
+    return bytes(whole) + bytes(whole[at + 4 : at + 4 + size]) * (frames - 1)
+
+
 BOMBS = {
     "jpeg-exif": lambda: with_segments(30_000),
     "jpeg-scans": lambda: progressive(7000, 110),
@@ -159,6 +183,12 @@ BOMBS = {
     "tiff-greedy-strips": lambda: greedy_strips(64),
     "tiff-of-scans": lambda: scanned_tiff(110),
     "tiff-pages": lambda: pages(MANY),
+    "tiff-fractions": lambda: tiff_with_values(282, 5, 8),
+    "tiff-sample-formats": lambda: tiff_with_values(339, 3, 2),
+    "png-exif": lambda: small_png([(b"eXIf", exif_with_values())]),
+    "webp-exif": lambda: encoded(SMALL, "WEBP", exif=b"Exif\0\0" + exif_with_values()),
+    "avif-frame": lambda: avif_of(4500, 64),
+    "avif-frames": lambda: avif_of(1000, 1000, 40),
     "png-chunks": lambda: small_png([(b"tEXt", b"")] * MANY),
     "png-pixels-in-chunks": lambda: split_png(MANY),
     "png-chunks-at-the-end": lambda: small_png(after=[(b"tEXt", b"")] * MANY),
@@ -246,6 +276,8 @@ def test_heic_is_named(brand):
         big_tiff_in_strips(150_000),
         pages(1000),
         huge_tile(4096),
+        tiff_with_values(50_000, 5, 8),
+        tiff_with_values(320, 3, 2, 3 * 65_536),
         gif_of(frames=10_000),
         gif_of(strays=100_000),
         webp_of(1000),
@@ -265,6 +297,17 @@ def test_a_chain_of_pages_that_leads_back_ends():
     (entries,) = struct.unpack_from("<H", body, 8)
     struct.pack_into("<I", body, 8 + 2 + 12 * entries, 8)
     check_work(bytes(body))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (100, 77), (3000, 2000)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_avif_is_no_bomb(mode, size):
+    image = Image.linear_gradient("L").resize(size)
+    image = Image.merge("RGBA", [image] * 4) if mode == "RGBA" else image.convert(mode)
+    body = encoded(image, "AVIF", speed=10)
+    area = size[0] * size[1]
+    assert avif_pixels(body) == area * (2 if mode == "RGBA" else 1)
+    assert decision_on(body)[:2] == (None, "avif")
 
 
 LONG = b"<x:xmpmeta/>" + b" " * 3_000_000
