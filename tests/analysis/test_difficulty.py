@@ -104,6 +104,25 @@ def written(folder, parts, labels=CLASSES, layer="pooled"):
         return list(csv.DictReader(stream)), json.loads((folder / "d.json").read_text())
 
 
+def test_label_ids_with_gaps_change_nothing_but_the_ids(tmp_path):
+    ids = [5, 6, 40, 10**9, 10**17][:CLASSES]
+    parts = three(3.0)
+    (tmp_path / "gaps").mkdir()
+    rows, found = written(tmp_path, parts)
+    moved = {name: (features, np.array(ids)[targets]) for name, (features, targets) in parts.items()}
+    write = [Description(ids[label], f"class {label}", "a b") for label in range(CLASSES)]
+    for name, (features, targets) in moved.items():
+        write_part(tmp_path / f"gaps/{name}.hdf5", features, targets)
+    write_descriptions(tmp_path / "gaps/descriptions.csv", write)
+    paths = {name: str(tmp_path / f"gaps/{name}.hdf5") for name in moved}
+    out = [tmp_path / "gaps" / name for name in ("descriptions.csv", "d.csv", "d.json")]
+    write_difficulty(paths, out[0], "pooled", out[1], out[2])
+    assert json.loads(out[2].read_text()) == found
+    with out[1].open(newline="") as stream:
+        again = list(csv.DictReader(stream))
+    assert again == [{**row, "label_id": str(ids[int(row["label_id"])])} for row in rows]
+
+
 def three(apart, labels=range(CLASSES)):
     return {name: made(30, apart, labels=labels, part=part) for part, name in enumerate(("train", "dev", "test"))}
 

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.text.descriptions import Description, read_descriptions, write_descriptions
+from parley.text.descriptions import Description, listed_ids, read_descriptions, write_descriptions
 
 ROWS = [Description(0, "lion", "large feline"), Description(1, "Königstiger", "striped feline; asia")]
 
@@ -25,13 +25,36 @@ def test_rows_in_any_order_are_read_by_label(tmp_path):
     assert [row.label for row in read_descriptions(tmp_path / "d.csv")] == ["lion", "tiger"]
 
 
+@pytest.mark.parametrize("ids", [(0, 1), (3, 11), (7, 2**31 - 1), (1, 2)])
+def test_label_ids_may_have_gaps(tmp_path, ids):
+    rows = [Description(label, name, "maned") for label, name in zip(ids, ("lion", "tiger"), strict=True)]
+    write_descriptions(tmp_path / "d.csv", rows[::-1])
+    assert read_descriptions(tmp_path / "d.csv") == rows
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        ([4], "4"),
+        ([4, 5], "4, 5"),
+        ([0, 1, 2], "0 to 2"),
+        ([3, 4, 9], "3, 4, 9"),
+        ([*range(0, 24, 2)], "0, 2, 4, 6, 8, 10, 12, 14, 16, 18 and 2 more"),
+    ],
+)
+def test_ids_as_text(ids, text):
+    assert listed_ids(ids) == text
+
+
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
         ("label_id,label,description\n0,lion,maned\n", ["line 1: the label id 'label_id' is not an integer"]),
         ("0,lion,large, maned\n1,tiger\n", ["line 1: 4 fields", "line 2: 2 fields"]),
-        ("0,lion,maned\n2,tiger,striped\n", ["its 2 label ids are not 0 to 1"]),
-        ("0,lion,maned\n0,tiger,striped\n", ["its 2 label ids are not 0 to 1"]),
+        ("0,lion,maned\n00,tiger,striped\n", ["the label ids 0 are repeated"]),
+        ("5,lion,maned\n5,tiger,striped\n9,lion,x\n", ["the label ids 5 are repeated", "the labels lion are repeated"]),
+        ("2147483648,lion,maned\n", ["line 1: the label id 2147483648 of 10 digits is too large"]),
+        (f"{5001 * '1'},lion,maned\n", ["line 1: the label id 1111111111 of 5001 digits is too large"]),
         ("0,lion,maned\n1,lion,striped\n", ["the labels lion are repeated"]),
         ("0,lion, \n1,,x\n-1,tiger,x\n", ["line 1: the description of 'lion'", "line 2: the label", "line 3"]),
         ("", ["describes no class"]),

@@ -91,8 +91,8 @@ def write_difficulty(
         Paths of ``difficulty.csv`` and ``difficulty.json``, which are written.
     """
     ids, seen = _seen(parts, layer)
-    names = [row.label for row in read_descriptions(descriptions)]
-    if strays := [label for label in ids if not 0 <= label < len(names)]:
+    names = {row.label_id: row.label for row in read_descriptions(descriptions)}
+    if strays := [label for label in ids if label not in names]:
         raise ParleyError(
             f"{parts['train']} contains images of label {', '.join(map(str, strays))}, which {descriptions} does not "
             "describe; add descriptions of these classes or remove their images."
@@ -213,7 +213,7 @@ def _overall(scores: Floats, targets: Ints) -> dict[str, Any]:
 
 
 def _by_class(
-    part: str, scores: Floats, targets: Ints, ids: Sequence[int], names: Sequence[str]
+    part: str, scores: Floats, targets: Ints, ids: Sequence[int], names: Mapping[int, str]
 ) -> list[dict[str, Any]]:
     found = class_scores(confusion_matrix(scores, targets))
     counts = np.bincount(targets, minlength=len(ids))

@@ -50,7 +50,9 @@ def write_language(
     seed
         Seed of the permutations and the random samples.
     """
-    vectors = description_matrix(read_descriptions(inputs.descriptions), read_words(inputs.words))
+    described = read_descriptions(inputs.descriptions)
+    rows = description_matrix(described, read_words(inputs.words))
+    vectors = {row.label_id: vector for row, vector in zip(described, rows, strict=True)}
     owner: dict[str, Any] = {}
     parts: dict[str, Any] = {}
     for path in messages:
@@ -63,10 +65,10 @@ def write_language(
 
 
 def _semantics(
-    dialogues: Conversations, path: str | Path, vectors: NDArray[np.float32], inputs: LanguageInputs
+    dialogues: Conversations, path: str | Path, vectors: Mapping[int, NDArray[np.float32]], inputs: LanguageInputs
 ) -> Semantics:
     """Return the description vectors, image features and attributes with which a file's messages are compared."""
-    if strays := [label for label in dialogues.candidate_ids if not 0 <= label < len(vectors)]:
+    if strays := [label for label in dialogues.candidate_ids if label not in vectors]:
         raise ParleyError(
             f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {inputs.descriptions} does not "
             "describe; remove both files and run Snakemake again."
@@ -78,7 +80,7 @@ def _semantics(
     features = None
     if inputs.parts is not None:
         features = looks(inputs.parts[part], dialogues.keys)
-    return Semantics(vectors[list(dialogues.candidate_ids)], features, codes)
+    return Semantics(np.stack([vectors[label] for label in dialogues.candidate_ids]), features, codes)
 
 
 def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:

@@ -14,6 +14,7 @@ from parley.game.types import Dialogue
 from parley.interaction.eval_sets import candidate_ids
 from parley.interaction.run import input_widths
 from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, require_descriptions
+from parley.text.descriptions import listed_ids
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -42,10 +43,10 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
             f"{words} has vectors of {found} numbers, but {checkpoint_path} was trained with vectors of {wanted}; "
             "use the words.hdf5 of its training."
         )
-    if strays := [label for label in checkpoint.candidate_ids if label >= len(candidates.labels)]:
+    if strays := sorted(set(checkpoint.candidate_ids) - set(candidates.label_ids)):
         raise ParleyError(
-            f"{checkpoint_path} was trained on label {_listed(strays)}, but {descriptions} describes the labels 0 to "
-            f"{len(candidates.labels) - 1}; use the descriptions.csv that it was trained with, or a longer one."
+            f"{checkpoint_path} was trained on label {listed_ids(strays)}, but {descriptions} describes the labels "
+            f"{listed_ids(candidates.label_ids)}; use the descriptions.csv that it was trained with, or a longer one."
         )
     return LoadedCheckpoint(checkpoint, candidates, about(checkpoint_path, checkpoint))
 
@@ -92,10 +93,10 @@ def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> t
     _check_shapes(part, features, checkpoint)
     own = part.targets.unique().tolist()
     require_descriptions(own, candidates, str(features))
-    ids = candidate_ids(among, checkpoint.candidate_ids, own, len(candidates.labels))
+    ids = candidate_ids(among, checkpoint.candidate_ids, own, candidates.label_ids)
     if strays := sorted(set(own) - set(ids)):
         raise ParleyError(
-            f"{features} contains images of label {_listed(strays)}, which the checkpoint was not trained on; "
+            f"{features} contains images of label {listed_ids(strays)}, which the checkpoint was not trained on; "
             "add `--candidates all`, or leave these images out."
         )
     spec = make_batch_spec(checkpoint, part, candidates, ids, str(features))
@@ -124,11 +125,6 @@ def _check_shapes(part: Part, features: str | Path, checkpoint: Checkpoint) -> N
             f"logits of {wanted.context}; choose a file made with the same network."
         )
     findings.raise_if_any()
-
-
-def _listed(labels: Sequence[int]) -> str:
-    shown = ", ".join(map(str, labels[:10]))
-    return shown if len(labels) <= 10 else f"{shown} and {len(labels) - 10} more"
 
 
 CONTROLS = (

@@ -159,12 +159,13 @@ def make_batch_spec(
 
     `where` names the split in error messages.
     """
+    rows = candidates.rows_of(ids)
     return EvalBatchSpec(
         part,
         target_index_of(part.targets, ids, where),
         list(ids),
-        [candidates.labels[label] for label in ids],
-        checkpoint.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
+        [candidates.labels[row] for row in rows],
+        checkpoint.standardizer.read(candidates.descriptions.take(torch.tensor(rows))),
     )
 
 

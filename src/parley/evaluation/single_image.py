@@ -150,7 +150,7 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
     checkpoint, candidates, _ = session.loaded
     sha256 = hashlib.sha256(content).hexdigest()
     part = _part_of(content, image, session, threads)
-    ids = checkpoint.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
+    ids = checkpoint.candidate_ids if among == "seen" else list(candidates.label_ids)
     # The image's class is unknown. The agents do not see the target, so the first candidate is used as a placeholder.
     part = part._replace(targets=torch.tensor(ids[:1]))
     spec = make_batch_spec(checkpoint, part, candidates, ids, str(image))

@@ -44,7 +44,7 @@ def eval_sets(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
     return found
 
 
-def candidate_ids(among: str, seen: Sequence[int], own: Sequence[int], described: int) -> list[int]:
+def candidate_ids(among: str, seen: Sequence[int], own: Sequence[int], described: Sequence[int]) -> list[int]:
     """Return the label ids of the candidates.
 
     Parameters
@@ -56,9 +56,9 @@ def candidate_ids(among: str, seen: Sequence[int], own: Sequence[int], described
     own
         Label ids of the classes of the evaluated feature file.
     described
-        Number of classes with a description; their label ids start at 0.
+        Label ids of all classes with a description.
     """
     if among == "own":
         return sorted(own)
-    others = {"seen": [], "all": list(range(described)), "seen+own": sorted(own)}[among]
+    others = {"seen": [], "all": list(described), "seen+own": sorted(own)}[among]
     return [*seen, *(label for label in others if label not in set(seen))]

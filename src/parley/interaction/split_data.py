@@ -15,7 +15,7 @@ from parley.features.storage import open_features, read_features
 from parley.game.rng import permutation
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images
-from parley.text.descriptions import read_descriptions
+from parley.text.descriptions import listed_ids, read_descriptions
 from parley.text.word_vectors import description_matrix, description_tensor, read_words
 
 
@@ -60,6 +60,18 @@ class Candidates(NamedTuple):
 
     labels: list[str]
     descriptions: Descriptions
+    ids: Sequence[int] | None = None
+    """Their label ids in ascending order; None if there are no gaps: 0, 1, 2 and so on."""
+
+    @property
+    def label_ids(self) -> Sequence[int]:
+        """The label ids of all classes."""
+        return range(len(self.labels)) if self.ids is None else self.ids
+
+    def rows_of(self, ids: Sequence[int]) -> list[int]:
+        """Return the row of each label id, an index of `labels` and of `descriptions`."""
+        rows = {label: row for row, label in enumerate(self.label_ids)}
+        return [rows[label] for label in ids]
 
 
 def load_part(path: str | Path, game: GameSettings) -> Part:
@@ -124,12 +136,12 @@ def load_candidates(descriptions: str | Path, words: str | Path, game: GameSetti
         Settings of the game. With description attention, the vectors of single words are also loaded.
     """
     described, vectors_of_words = read_descriptions(descriptions), read_words(words)
-    labels = [row.label for row in described]
+    labels, ids = [row.label for row in described], [row.label_id for row in described]
     vectors = _tensor(description_matrix(described, vectors_of_words))
     if not game.description_attention:
-        return Candidates(labels, Descriptions(vectors))
+        return Candidates(labels, Descriptions(vectors), ids)
     tensor, is_word = description_tensor(described, vectors_of_words)
-    return Candidates(labels, Descriptions(vectors, _tensor(tensor), torch.from_numpy(is_word)))
+    return Candidates(labels, Descriptions(vectors, _tensor(tensor), torch.from_numpy(is_word)), ids)
 
 
 def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tensor:
@@ -156,11 +168,10 @@ def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -
 
 def require_descriptions(labels: Sequence[int], candidates: Candidates, where: str) -> None:
     """Raise `ParleyError` if a label has no description; `where` names the split in the message."""
-    strays = [label for label in labels if not 0 <= label < len(candidates.labels)]
-    if strays:
+    if strays := sorted(set(labels) - set(candidates.label_ids)):
         raise ParleyError(
             f"{where} contains images of label {', '.join(map(str, strays))}, but descriptions.csv describes the "
-            f"labels 0 to {len(candidates.labels) - 1}; describe these classes or leave their images out."
+            f"labels {listed_ids(candidates.label_ids)}; describe these classes or leave their images out."
         )
 
 

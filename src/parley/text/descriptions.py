@@ -39,7 +39,7 @@ def read_descriptions(path: str | Path) -> list[Description]:
     Returns
     -------
     list of Description
-        One description for each class, in the order of label ids, which are 0 to D − 1 for D classes.
+        One description for each class, in the order of label ids. Between these there may be gaps.
 
     Raises
     ------
@@ -67,7 +67,9 @@ def _complaint_about(fields: Sequence[str]) -> str:
         )
     label_id, label, text = fields
     if not (label_id.isascii() and label_id.isdigit()):
-        return f"the label id {label_id!r} is not an integer; the file has no header, and ids count from 0."
+        return f"the label id {label_id!r} is not an integer from 0 up; the file has no header."
+    if len(label_id) > 10 or int(label_id) >= 2**31:
+        return f"the label id {label_id[:10]} of {len(label_id)} digits is too large; ids are below 2147483648."
     if not label.strip():
         return "the label is empty."
     return "" if text.strip() else f"the description of {label!r} is empty."
@@ -76,11 +78,14 @@ def _complaint_about(fields: Sequence[str]) -> str:
 def _complaints_about_all(rows: Sequence[Description]) -> list[str]:
     if not rows:
         return ["it describes no class."]
-    ids = sorted(row.label_id for row in rows)
-    found = []
-    if ids != list(range(len(rows))):
-        found.append(f"its {len(rows)} label ids are not 0 to {len(rows) - 1} without a gap or a repetition.")
-    repeated = [label for label, times in Counter(row.label for row in rows).items() if times > 1]
-    if repeated:
-        found.append(f"the labels {', '.join(repeated)} are repeated.")
-    return found
+    columns = {"label ids": [str(row.label_id) for row in rows], "labels": [row.label for row in rows]}
+    repeated = {name: [one for one, times in Counter(values).items() if times > 1] for name, values in columns.items()}
+    return [f"the {name} {', '.join(values)} are repeated." for name, values in repeated.items() if values]
+
+
+def listed_ids(ids: Sequence[int]) -> str:
+    """Return label ids in ascending order, none twice, as text, such as ``0 to 29``; with gaps, at most 10 of them."""
+    if len(ids) > 2 and ids[-1] - ids[0] == len(ids) - 1:
+        return f"{ids[0]} to {ids[-1]}"
+    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
+    return ", ".join(map(str, ids[:10])) + more

@@ -90,8 +90,8 @@ def build_training_data(
     in_evaluation = candidates if dev_candidates is None else dev_candidates
     require_descriptions(ids, in_evaluation, "The train split")
     width, context_width = input_widths(train)
-    rows = torch.tensor(ids)
-    descriptions = candidates.descriptions.take(rows)
+    rows = candidates.rows_of(ids)
+    descriptions = candidates.descriptions.take(torch.tensor(rows))
     standardizer = fit(train.images, game.standardize)
     standardizer = standardizer._replace(words=fit_words(descriptions, game.standardize_descriptions))
     return TrainingData(
@@ -100,9 +100,9 @@ def build_training_data(
         standardizer.apply(dev.images),
         target_index_of(dev.targets, ids, "The dev split"),
         standardizer.read(descriptions),
-        standardizer.read(in_evaluation.descriptions.take(rows)),
+        standardizer.read(in_evaluation.descriptions.take(torch.tensor(in_evaluation.rows_of(ids)))),
         ids,
-        [candidates.labels[label] for label in ids],
+        [candidates.labels[row] for row in rows],
         standardizer,
         Sizes(width, candidates.descriptions.vectors.shape[-1], context_width),
     )
