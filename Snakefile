@@ -4,16 +4,30 @@
 # The default target makes the report. Another experiment: `--configfile config/photos.yaml`.
 # Targets whose files `parley.load` or `parley compare` read also write config.yaml, which lists the present runs.
 
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+# Not `workflow.basedir`, which is another Snakefile's folder if that one uses this one as a module.
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+if not BASE.is_dir():
+    raise WorkflowError(
+        f"{BASE} is not a folder; clone Parley, and give the module the path of its Snakefile."
+    )
+if {"{", "}"} & set(str(BASE)):
+    raise WorkflowError(
+        f"{BASE}: Snakemake takes braces in the project's path for wildcards; rename the folder, or move the project."
+    )
 
 
 # A config given on the command line is completed by the schema's defaults alone. Snakemake would merge it over
 # config.yaml and keep the keys that it does not set.
 if not workflow.config_settings.configfiles:
 
-    configfile: "config.yaml"
+    configfile: "config.yaml" if Path("config.yaml").exists() else f"{BASE}/config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -231,5 +245,6 @@ include: "workflow/rules/provenance.smk"
 
 snakemake_patches.name_groups(workflow)
 snakemake_patches.patch_update_needrun()
+snakemake_patches.quote_interpreter()
 hooks.check_dry_runs(workflow, INPUT_CHECK)
 hooks.exit_if_every_seed_failed(workflow)

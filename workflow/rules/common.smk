@@ -1,6 +1,6 @@
 # Shared by all rules: the checked config, and objects that return paths, params and resources.
 #
-# In:  the config of the command line.
+# In:  the config of the command line; BASE, the folder of the Snakefile.
 # Out: CONFIG, CLASSES, PATHS, RUN_PATHS, VALUES, RESOURCES, FETCH_GROUPS; no rules.
 
 import os
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "src"))
 
 from parley.config.claim_entries import conversations_of, evaluated_runs
@@ -36,7 +35,12 @@ try:
     EXPERIMENT = read_experiment(
         config,
         BASE / "workflow/schemas/config.schema.yaml",
-        workflow.config_settings.config_args or [],
+        # As a module, Parley gets its config from another workflow, whose settings these are.
+        (
+            []
+            if workflow.modifier.is_module
+            else workflow.config_settings.config_args or []
+        ),
     )
 except ParleyError as error:
     raise WorkflowError(*error.findings) from None

@@ -21,12 +21,15 @@ MADE_BY_ALL = ("summary.csv", "summary.json", "language.csv", "config.yaml")
 
 def promised_files():
     """Inputs of `all`, except for the provenance file itself."""
-    return [path for path in rules.all.input if path != result("provenance.json")]
+    # If Parley is a module with a prefix, the paths of `rules` have it.
+    own = result("provenance.json")
+    return [path for path in rules.all.input if not str(path).endswith(own)]
 
 
 def requested_files():
     """Paths and modification times of existing files that only other targets make."""
     targets = (rules.metrics, rules.claims, rules.export, rules.tables)
     paths = {str(path) for target in targets for path in target.input}
-    alone = sorted(paths - {result(name) for name in MADE_BY_ALL})
+    made = tuple(result(name) for name in MADE_BY_ALL)
+    alone = sorted(path for path in paths if not path.endswith(made))
     return [[path, os.stat(path).st_mtime_ns] for path in alone if os.path.exists(path)]

@@ -3,11 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from parley import __version__
 from parley.cli import checkpoints, clean, config_docs, provenance, run, status, tables, wnid
 from parley.cli.shared import finish
 from parley.core.errors import did_you_mean
+from parley.core.files import expanded
 from parley.core.installation import as_typed
 
 ADD_COMMANDS = (
@@ -43,6 +46,13 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
     return parser, commands.choices
 
 
+def _expanded(value: Any) -> Any:
+    """Expand `~` in paths, also in lists of paths. Shells leave it in arguments such as --out=~/results."""
+    if isinstance(value, list):
+        return [_expanded(one) for one in value]
+    return expanded(value) if isinstance(value, Path) else value
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status. Without a command, print the help."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -53,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no command {given[0]!r}; {hint}")
     # What follows `run` is passed on as it is, which argparse would not do for `--`.
     chosen = parser.parse_args((given[:1] if given[:1] == ["run"] else given) or ["--help"])
+    for name, value in vars(chosen).items():
+        setattr(chosen, name, _expanded(value))
     chosen.given = given[1:]
     return finish(chosen.run, chosen)
 

@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 
 from parley.cli.shared import SCHEMA, Subparsers
+from parley.config.experiment import class_set_path
+from parley.config.overrides import with_settings
 from parley.config.saved_configs import read_config
 from parley.config.schema import Config, fill_defaults, read_schema
 from parley.core.errors import ParleyError
@@ -37,7 +39,7 @@ def run(chosen: argparse.Namespace) -> None:
     """Print the senses of a noun, or raise `ParleyError` with a suggestion if WordNet does not contain it."""
     config = _config(chosen.configfile)
     wordnet = open_wordnet(config["descriptions"]["wordnet"], config["fetch"]["allow_private_hosts"])
-    path = config["classes"]
+    path = str(class_set_path(config["classes"])) if config["classes"] else ""
     classes = {one.wnid: one for one in read_class_set(path)} if path else {}
     word = " ".join(chosen.word)
     for sense in _senses(wordnet, word):
@@ -47,8 +49,10 @@ def run(chosen: argparse.Namespace) -> None:
 def _config(path: Path | None) -> Config:
     """Read a config and fill in defaults. The default path is config.yaml; if it does not exist, all are defaults."""
     chosen = path or Path("config.yaml")
-    config = read_config(chosen) if path is not None or chosen.is_file() else {}
-    fill_defaults(config, read_schema(SCHEMA))
+    raw = read_config(chosen) if path is not None or chosen.is_file() else {}
+    schema = read_schema(SCHEMA)
+    config = with_settings(raw, [], schema)
+    fill_defaults(config, schema)
     return config
 
 

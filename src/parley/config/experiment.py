@@ -14,6 +14,7 @@ from parley.config.paths import WEIGHTS_FOLDER, Paths, paths_of
 from parley.config.schema import Config, examine, not_about, read_schema, run_settings
 from parley.core.errors import Findings, ParleyError
 from parley.core.formats import base_of, counted
+from parley.core.installation import PROJECT
 from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass, examine_class_set
 from parley.dataset.sources import KINDS, open_source
@@ -80,13 +81,19 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     return Experiment(config, classes, paths)
 
 
+def class_set_path(path: str) -> Path:
+    """Return the path of a class set: relative to the working folder or, if it is not there, to the project's."""
+    here, shipped = Path(path), PROJECT / path
+    return shipped if shipped.is_file() and not here.exists() else here
+
+
 def _class_set(config: Mapping[str, Any]) -> tuple[list[ImageClass], list[str]]:
     """Return the valid classes of a config's class set, and an error message for each problem of the class set."""
     path, source = config.get("classes"), config.get("source")
     if not isinstance(path, str) or (isinstance(source, dict) and source.get("kind") == "features"):
         return [], []
     try:
-        classes, findings = examine_class_set(path)
+        classes, findings = examine_class_set(class_set_path(path))
     except ParleyError as error:
         return [], error.findings
     return classes, findings.sentences

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ _SCIENTIFIC = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part) -> Config:
     """Apply the settings of `snakemake --config` to a config, converting values to the types in the schema.
 
-    Snakemake reads all values inside lists and sections as text.
+    Snakemake reads all values inside lists and sections as text. `~` at the start of a path is expanded.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part)
         Result of `read_schema`.
     """
     complete = with_grid_keys(schema)
-    config = {key: _with_numbers(value, _part_of(complete, key, complete), complete) for key, value in raw.items()}
+    config = dict(raw)
     for setting in settings:
         key, _, text = setting.partition("=")
         text = text.strip("'\"")  # As Snakemake does.
@@ -39,7 +40,7 @@ def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part)
             with contextlib.suppress(yaml.YAMLError):
                 value = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - only texts, lists, mappings  # nosec B506
         config[key] = _overlaid(config.get(key), value, part, complete)
-    return config
+    return {key: _converted(value, _part_of(complete, key, complete), complete) for key, value in config.items()}
 
 
 def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
@@ -56,12 +57,14 @@ def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
         return value
 
 
-def _with_numbers(value: Any, part: Part, schema: Part) -> Any:
-    """Convert texts such as 1e-4, which PyYAML does not take for a number, where the schema expects one."""
+def _converted(value: Any, part: Part, schema: Part) -> Any:
+    """Expand `~` in paths, and convert texts such as 1e-4, which PyYAML does not take for a number, to numbers."""
     if isinstance(value, dict):
-        return {key: _with_numbers(item, _part_of(part, key, schema), schema) for key, item in value.items()}
+        return {key: _converted(item, _part_of(part, key, schema), schema) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_numbers(item, part.get("items", {}), schema) for item in value]
+        return [_converted(item, part.get("items", {}), schema) for item in value]
+    if isinstance(value, str) and part.get("format") == "path":
+        return os.path.expanduser(value)  # noqa: PTH111 - it may be a URL
     if isinstance(value, str) and _SCIENTIFIC.fullmatch(value):
         with contextlib.suppress(ValueError):
             return parse_value(value, part)

@@ -183,6 +183,11 @@ def keep_date(path: str | Path) -> bool:
     return unchanged or not before
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path with `~` expanded; the same path if there is no such user, for whom `Path.expanduser` raises."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def is_web_url(address: str) -> bool:
     """Return whether an address is an http or https URL rather than a path."""
     return address[:7].lower() == "http://" or address[:8].lower() == "https://"

@@ -17,7 +17,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from parley.core.files import is_web_url
+from parley.core.files import expanded, is_web_url
 from parley.dataset.connection_watchdog import LEAST_BYTES_PER_S, Watchdog
 from parley.dataset.secret_headers import secret_headers
 from parley.dataset.web_rules import UnavailableError, is_public, names_private_host, proxy_for, user_agent
@@ -112,7 +112,7 @@ class _Session(requests.Session):
         super().__init__()
         # Otherwise passwords in ~/.netrc would be sent. Proxies and certificates are looked up as for images.
         self.trust_env = False
-        self.verify = os.environ.get("SSL_CERT_FILE") or certifi.where()
+        self.verify = str(expanded(os.environ.get("SSL_CERT_FILE") or certifi.where()))
         # Archives are already compressed, and a content encoding would hide their true size.
         self.headers.update({"User-Agent": user_agent(), "Accept-Encoding": "identity"})
         self._allow_private_hosts = allow_private_hosts

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import read_json, sha256_of, write_json
+from parley.core.files import expanded, read_json, sha256_of, write_json
 from parley.provenance.records import FileRecord, Records, record_path, workflow_path
 
 LATER_TOUCH_S = 60
@@ -35,10 +35,10 @@ class Hashes:
 
     def of(self, path: str, role: str = "") -> FileRecord:
         """Return the hash, size and modification time of a file. Raise `FileNotFoundError` if it does not exist."""
-        stat = Path(path).expanduser().stat()
+        stat = expanded(path).stat()
         known = self._known.get(path)
         if known is None or tuple(known[:2]) != (stat.st_size, stat.st_mtime_ns):
-            sha256 = self._on_record(path, stat) or sha256_of(Path(path).expanduser())
+            sha256 = self._on_record(path, stat) or sha256_of(expanded(path))
             known = (stat.st_size, stat.st_mtime_ns, sha256)
         self._known[path] = self._used[path] = known
         return FileRecord(path, role, stat.st_size, known[2], stat.st_mtime_ns, stat.st_ino)

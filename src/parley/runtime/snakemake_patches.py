@@ -1,5 +1,6 @@
 """Patches of Snakemake and of its S3 plugin. Only the tested versions are patched."""
 
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
+from snakemake.executors.local import RealExecutor
+from snakemake.script import PythonScript, ScriptBase
 
 from parley.core.errors import did_you_mean
 from parley.core.formats import base_of
@@ -17,6 +20,7 @@ TESTED_SNAKEMAKE = "9.27."
 TESTED_S3_PLUGIN = "0.3.6"
 """Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
 _update_needrun_of_snakemake = DAG.update_needrun
+_format_job_exec_of_snakemake = RealExecutor.format_job_exec
 
 
 def is_tested_version() -> bool:
@@ -103,6 +107,27 @@ def _downstream(depending: Mapping[Any, Mapping[Any, Any]], job: Any) -> set[Any
         waiting += new
         found |= new
     return found
+
+
+def quote_interpreter() -> None:
+    """Make Snakemake quote the path of Python in the commands of jobs: it may contain a blank or an apostrophe.
+
+    Version 9.27 quotes the other paths in these commands, but not this one.
+    """
+    if is_tested_version():
+        PythonScript._execute_cmd = _execute_quoted
+        RealExecutor.format_job_exec = _format_job_exec
+
+
+def _execute_quoted(script: Any, command: str, **named: Any) -> Any:
+    if "py_exec" in named:
+        named["py_exec"] = shlex.quote(named["py_exec"])
+    return ScriptBase._execute_cmd(script, command, **named)
+
+
+def _format_job_exec(executor: Any, job: Any) -> Any:
+    executor.get_python_executable = lambda: shlex.quote(type(executor).get_python_executable(executor))
+    return _format_job_exec_of_snakemake(executor, job)
 
 
 def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:

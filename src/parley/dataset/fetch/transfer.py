@@ -14,6 +14,7 @@ from urllib.parse import quote, urljoin
 import certifi
 import pycurl
 
+from parley.core.files import expanded
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.web_rules import is_public, names_private_host, user_agent
@@ -262,7 +263,7 @@ def _settings(options: FetchOptions) -> dict[int, Any]:
         pycurl.USERAGENT: user_agent(options.contact),
         # Images are already compressed. An additional compression would hide their size from the limit `max_bytes`.
         pycurl.HTTPHEADER: ["Accept-Encoding: identity"],
-        pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        pycurl.CAINFO: str(expanded(os.environ.get("SSL_CERT_FILE") or certifi.where())),
         pycurl.BUFFERSIZE: _BUFFER_BYTES,
         pycurl.CONNECTTIMEOUT_MS: max(int(1000 * options.connect_timeout_s), 1),
         pycurl.MAXFILESIZE_LARGE: options.max_bytes,

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from parley.core.checksums import check_checksum
 from parley.core.errors import ParleyError
-from parley.core.files import digest_of, is_web_url, written_aside
+from parley.core.files import digest_of, expanded, is_web_url, written_aside
 from parley.dataset.archives import (
     DAMAGED,
     TAR,
@@ -140,7 +140,7 @@ class ImageArchive(EntrySource):
     @property
     def _local(self) -> Path | None:
         """The first local path that exists."""
-        paths = (Path(one).expanduser() for one in self.options.locations if not is_web_url(one))
+        paths = (expanded(one) for one in self.options.locations if not is_web_url(one))
         return next((path for path in paths if path.is_file()), None)
 
     @property

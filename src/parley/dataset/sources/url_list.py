@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from parley.core.errors import ParleyError, did_you_mean
-from parley.core.files import is_web_url
+from parley.core.files import expanded, is_web_url
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
 from parley.dataset.sources.base import Source, file_fingerprint
@@ -33,7 +33,7 @@ class UrlList(Source):
                 "A source of kind 'url_list' needs source.url_list.locations: the list's URLs or paths.",
             ]
         local = [location for location in self.options.locations if not is_web_url(location)]
-        if len(local) == len(self.options.locations) and not any(_file(path).is_file() for path in local):
+        if len(local) == len(self.options.locations) and not any(expanded(path).is_file() for path in local):
             found.append(f"The URL list is not at any of its locations: {', '.join(local)}; check the paths.")
         return found + self._root_problems()
 
@@ -47,7 +47,7 @@ class UrlList(Source):
         if self.options.checksum:  # The checksum identifies the list at any location.
             return self._digest_of(self.options.checksum.lower(), wnids, root)
         facts = [
-            file_fingerprint(_file(location)) if _file(location).is_file() else location
+            file_fingerprint(expanded(location)) if expanded(location).is_file() else location
             for location in self.options.locations
         ]
         return self._digest_of(facts, wnids, root)
@@ -100,7 +100,3 @@ def _missing_wnids(classes: Sequence[ImageClass]) -> list[str]:
         for image_class in classes
         if not image_class.wnid
     ]
-
-
-def _file(location: str) -> Path:
-    return Path(location).expanduser()
