@@ -1,5 +1,7 @@
 """Bad input ends before any work, in sentences, with an exit status that is not 0."""
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -205,6 +207,42 @@ def test_an_unreadable_image_is_counted_and_replaced(project):
     assert bad
     assert {row[3] for row in bad} <= {"undecodable", "truncated"}
     assert all("broken" in row[0] for row in bad)
+
+
+def test_images_count_by_their_bytes_and_what_is_left_out_is_named(project):
+    """Names do not say what is an image; HEIC and images that are too costly to decode are told apart from damage."""
+    from made_images import RGB, png
+    from PIL import Image
+
+    folder = project.folder / "phones/ant"
+    folder.mkdir(parents=True)
+    kinds = ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"]
+    for index in range(28):
+        picture = Image.effect_noise((48, 48), 60 + index).convert("RGB")
+        picture.save(folder / f"{index}.jpg?w={index}", kinds[index % len(kinds)])
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    for index in range(10):
+        (folder / f"phone{index}.jpg").write_bytes(heic + bytes([index]))
+        (folder / f"bomb{index}.png").write_bytes(png(64, 64, 8, RGB, [bytes(192)] * 64, [(b"tEXt", b"")] * 60_000))
+        (folder / f"phone{index}.heic").write_bytes(heic)
+    (folder / "notes.txt").write_text("ants")
+    config = project.write_config(
+        "phones",
+        classes=class_set(project, "ant\t\tin\t\ta small insect\n", "ants.tsv"),
+        source={"kind": "folder", "folder": {"root": "phones"}},
+        split={"in": {"train": 20, "dev": 4, "test": 4}},
+        fetch={"margin": 0},
+        features=RANDOM,
+        training={"batch_size": 4},
+        evaluation={"k": 1},
+    )
+    out = project.snakemake("--cores", "1", "splits", config=config)
+    told = "Files passed over because they are no images in a supported format: 10 HEIC, 1 text; reading HEIC needs"
+    assert told in out
+    funnel = json.loads((project.folder / "results/phones/funnel.json").read_text())
+    assert funnel["rejected"].keys() == {"heic", "too_complex"}
+    rows = (project.folder / "results/phones/splits.tsv").read_text().splitlines()
+    assert len(rows) == 1 + 28
 
 
 def test_ready_made_features_that_do_not_exist_are_all_named(project):

@@ -7,7 +7,7 @@ from pathlib import Path
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.image_signatures import passed_over_text
+from parley.dataset.image_signatures import log_passed_over, passed_over_text
 from parley.dataset.listing import Listing, image_key
 from parley.dataset.sources import SourceOptions, open_source
 from parley.dataset.split_plan import Counts, needed_images
@@ -54,8 +54,7 @@ def select(
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):
         logger.warning("%d of %d entries in the list have the issue %s", lines, listing.lines, kind)
-    if listing.passed_over:
-        logger.warning("%s.", passed_over_text(listing.passed_over))
+    log_passed_over(logger, listing.passed_over)
     if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)
     rows = ((one.name, image_key(url), url) for one in classes for url in listing.urls[one.name])

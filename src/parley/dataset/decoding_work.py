@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import re
 import struct
+import sys
 from collections.abc import Callable, Iterator
 
 MOST_PARTS = 50_000
@@ -79,10 +80,10 @@ def _check_jpeg(content: bytes) -> None:
         raise TooComplexImageError(f"the image has {scans} scans of {pixels:,} pixels")
 
 
-def _scans(content: bytes, start: int = 2) -> tuple[int, int]:
-    """Return the number of scans, and of pixels in the largest frame, of the JPEG that starts before a position."""
+def _scans(content: bytes, start: int = 2, end: int = sys.maxsize) -> tuple[int, int]:
+    """Return the number of scans, and of pixels in the largest frame, of a JPEG, from after its first marker."""
     scans = segments = pixels = 0
-    while (found := _MARKER.search(content, start)) is not None and (marker := found[1][0]) != _END_OF_IMAGE:
+    while (found := _MARKER.search(content, start, end)) is not None and (marker := found[1][0]) != _END_OF_IMAGE:
         start = found.end()
         if marker < _HAS_LENGTH or marker == _START_OF_IMAGE:
             continue
@@ -159,11 +160,23 @@ def _check_tiff(content: bytes) -> None:
     if pieces > 1 and sizes > 4 * len(content) + _SPARE_PIXELS:
         raise TooComplexImageError(f"its {pieces:,} strips or tiles claim {sizes:,} bytes of {len(content):,}")
     if tags.first(_COMPRESSION) in _JPEG_COMPRESSIONS:
-        for tag in _OFFSETS:
-            for offset in set(tags.values(tag)):
-                scans, _ = _scans(content, offset + 2)
-                if scans > _MOST_SCANS and scans * width * height > _SCANNED_PIXELS:
-                    raise TooComplexImageError(f"a tile has {scans} scans")
+        _check_jpeg_pieces(content, tags, width * height)
+
+
+def _check_jpeg_pieces(content: bytes, tags: "_Tags", pixels: int) -> None:
+    """Check the strips or tiles of a TIFF that are JPEGs."""
+    read = 0
+    for offsets, sizes in zip(_OFFSETS, _SIZES, strict=True):
+        # Without a size, a strip may reach to the end of the file.
+        for offset, size in set(
+            itertools.zip_longest(tags.values(offsets), tags.values(sizes), fillvalue=len(content))
+        ):
+            end = min(offset + size, len(content))
+            read += max(end - offset, 0)
+            _limit(read, 4 * len(content), "bytes in its strips or tiles")
+            scans, _ = _scans(content, offset + 2, end)
+            if scans > _MOST_SCANS and scans * pixels > _SCANNED_PIXELS:
+                raise TooComplexImageError(f"a strip or tile has {scans} scans")
 
 
 class _Tags:
@@ -225,7 +238,10 @@ class _Tags:
 
 def avif_pixels(content: bytes) -> int:
     """Return the number of pixels of all frames in the items of an AVIF, as their AV1 sequence headers have them."""
-    meta = dict(_boxes(content, 0, len(content)))[b"meta"]
+    outer = dict(_boxes(content, 0, len(content)))
+    if b"moov" in outer and content[8:12] != b"avif":
+        raise TooComplexImageError("it is a film")
+    meta = outer[b"meta"]
     boxes = dict(_boxes(content, meta[0] + 4, meta[1]))
     at, _ = boxes[b"iloc"]
     version, sizes, more = content[at], content[at + 4], content[at + 5]

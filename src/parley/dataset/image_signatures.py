@@ -1,5 +1,6 @@
 """Tell files apart by their first bytes, whatever they are called. Imports no decoder."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -27,12 +28,20 @@ _BRANDS = {
     b"avis": "animated AVIF",
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), HEIC),
 }
+_HEIF_BRANDS = frozenset({b"mif1", b"msf1"})
 _BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 """Image formats that are read, by Pillow's names."""
 OTHERS = ("PDF", "PSD", "ICO", "ICNS", "JPEG XL", "JPEG 2000", "animated AVIF", HEIC)
 """Formats that `kind_of_file` recognises, but that are not read."""
 _TEXT = bytes(range(32, 127)) + b"\t\r\n\f\x1b" + bytes(range(128, 256))
+
+
+def log_passed_over(logger: logging.Logger, passed_over: Mapping[str, int], where: str = "") -> None:
+    """Log files that are no images; as a warning, unless all are such as lie beside images everywhere."""
+    if passed_over:
+        level = logging.INFO if passed_over.keys() <= {HIDDEN, TEXT} else logging.WARNING
+        logger.log(level, "%s%s.", where, passed_over_text(passed_over))
 
 
 def passed_over_text(passed_over: Mapping[str, int]) -> str:
@@ -68,7 +77,8 @@ def kind_of_file(name: str, head: bytes) -> str:
         return "BMP"
     if head[4:8] == b"ftyp":
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(int.from_bytes(head[:4]), len(head)), 4))]
-        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), "video")
+        of_others = HEIC if _HEIF_BRANDS.intersection(brands) else "video"
+        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), of_others)
     if b"<svg" in head:
         return "SVG"
     if not head:

@@ -22,7 +22,7 @@ from parley.config.saved_configs import named_runs, read_config
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
-from parley.dataset.image_signatures import FORMATS
+from parley.dataset.image_signatures import FORMATS, HEAD_BYTES, HEIC, kind_of_file
 from parley.evaluation.any_checkpoint import LoadedCheckpoint, open_checkpoint
 from parley.evaluation.evaluate import make_batch_spec, play
 from parley.features.class_files import SAME_EVERYWHERE
@@ -37,6 +37,7 @@ from parley.interaction.transcript import dialogue_of, is_binary, letters, spark
 from parley.metrics.exchanges import log_probabilities
 
 _NAME = "picture"
+_UNKNOWN = f"its format is none of {', '.join(FORMATS)}"
 LEADERS = 5
 """Number of candidates with the highest scores that are shown for each exchange."""
 
@@ -183,8 +184,10 @@ def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> Non
     try:
         pixels_of(content, options.transform or torchvision_transform(options))
     except UnreadableImageError as error:
-        known = ", ".join(FORMATS)
-        reason = str(error) if "cannot identify" not in str(error) else f"its format is none of {known}"
+        reason = str(error)
+        if "cannot identify" in reason:
+            kind = kind_of_file(image.name, content[:HEAD_BYTES])
+            reason = f"it is {kind}, which needs a plug-in for Pillow" if kind == HEIC else _UNKNOWN
         raise ParleyError(f"{image} cannot be read as an image ({reason}); choose another file.") from error
 
 

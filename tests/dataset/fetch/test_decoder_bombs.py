@@ -98,6 +98,13 @@ def scanned_tiff(scans):
     return compressed_tiff(7000, jpeg, {273: [8 + 2 + 12 * 9 + 4], 278: [7000], 279: [len(jpeg)]}, 7)
 
 
+def overlapping_jpegs(number):
+    """A TIFF whose strips are JPEGs that begin one after another, and end together."""
+    head = compressed_tiff(64, b"", {273: [0] * number, 278: [1], 279: [0] * number}, 7)
+    starts, body = range(len(head), len(head) + number), bytes(1 << 20)
+    return compressed_tiff(64, body, {273: starts, 278: [1], 279: [len(body) - at for at in range(number)]}, 7)
+
+
 def pages(number):
     """A TIFF of many pages, all but the first of which are empty."""
     first = tiff(64, 64, [8], MIN_IS_BLACK, bytes(4096))
@@ -182,6 +189,7 @@ BOMBS = {
     "tiff-huge-tile": lambda: huge_tile(40_000),
     "tiff-greedy-strips": lambda: greedy_strips(64),
     "tiff-of-scans": lambda: scanned_tiff(110),
+    "tiff-of-overlapping-jpegs": lambda: overlapping_jpegs(5_000),
     "tiff-pages": lambda: pages(MANY),
     "tiff-fractions": lambda: tiff_with_values(282, 5, 8),
     "tiff-sample-formats": lambda: tiff_with_values(339, 3, 2),

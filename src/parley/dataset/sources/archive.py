@@ -24,7 +24,7 @@ from parley.dataset.archives import (
 )
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import download
-from parley.dataset.image_signatures import HEAD_BYTES, has_image_suffix, passed_over_text
+from parley.dataset.image_signatures import HEAD_BYTES, has_image_suffix, log_passed_over, passed_over_text
 from parley.dataset.partial_downloads import exclusive_lock
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
 
@@ -84,8 +84,7 @@ class ImageArchive(EntrySource):
         found, skipped, elsewhere = self._found(path)
         for problem, count in skipped.items():
             logger.warning("%s: %d of the images are %s, and are skipped.", path, count, problem)
-        if self.passed_over:
-            logger.warning("%s: %s.", path, passed_over_text(self.passed_over))
+        log_passed_over(logger, self.passed_over, f"{path}: ")
         if not found:
             others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
             others += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
