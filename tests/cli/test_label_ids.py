@@ -1,4 +1,7 @@
-"""Label ids with gaps, as the 2017 code allowed: only the ids differ from those of a run without gaps."""
+"""Label ids with gaps, as the 2017 code allowed: only the ids differ from those of a run without gaps.
+
+And a dev split of other classes than those trained on.
+"""
 
 import csv
 import json
@@ -10,6 +13,7 @@ import torch
 from original_files import write_part
 
 from parley.cli.main import main
+from parley.evaluation.evaluate import EvalInputs, evaluate
 from parley.training.checkpoint import load_checkpoint
 
 IDS = [3, 11, 12, 40, 10**9, 2**31 - 1]
@@ -64,3 +68,26 @@ def test_an_id_in_a_gap_is_refused(gapped, tmp_path, refused):
     files = ["--features", tmp_path / "more.hdf5", *gapped.text, "--out", tmp_path / "o"]
     (told,) = refused("evaluate", gapped.best, *files)
     assert "label 4, but descriptions.csv describes the labels 3, 11, 12, 40, 1000000000, 2147483647;" in told
+
+
+@pytest.mark.parametrize("among", ["own", "all"])
+def test_a_dev_split_of_other_classes_has_the_results_of_an_evaluation_among_them(gapped, tmp_path, among):
+    text = [*gapped.text, "--dev-descriptions", gapped.text[1]]
+    files = ["--train", gapped.part("train"), "--dev", gapped.part("ood"), *text, "--out", str(tmp_path / "run")]
+    config = ["--config", str(gapped.run / "config.json"), "--set", f"training.dev_candidates={among}"]
+    assert main(["train", *config, *files]) == 0
+    logged = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    last = str(tmp_path / "run/checkpoints/00000020.pt")
+    files = ["--features", gapped.part("ood"), *gapped.text, "--out", str(tmp_path / "out")]
+    assert main(["evaluate", last, *files, "--candidates", among]) == 0
+    found = json.loads((tmp_path / "out/evaluation.json").read_text())["parts"]["ood"]
+    dev = [row for row in logged if row["kind"] == "dev"][-1]
+    assert dev["candidates"] == {"own": 2, "all": 6}[among]
+    for name in ("n", "candidates", "accuracy@1", "accuracy@k", "nll", "length"):
+        assert dev[name] == pytest.approx(found[name], rel=1e-5)
+    # The workflow's evaluation of the dev split has these candidates, too; other splits have those trained on.
+    parts = {"dev": gapped.part("ood"), "test": gapped.part("test")}
+    evaluate(EvalInputs(last, parts, gapped.text[1], gapped.text[3], {}), (2, 2), tmp_path / "all.json")
+    whole = json.loads((tmp_path / "all.json").read_text())["parts"]
+    assert {name: part["candidates"] for name, part in whole.items()} == {"dev": dev["candidates"], "test": 4}
+    assert whole["dev"]["nll"] == pytest.approx(dev["nll"], rel=1e-5)

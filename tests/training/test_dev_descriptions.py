@@ -39,6 +39,67 @@ def test_they_change_dev_results_and_not_training():
     assert beside.evaluate_dev(1)[0][1]["accuracy@1"] < 0.1
 
 
+OTHERS = [20, 21, 30]
+"""Label ids of classes that are not trained on."""
+
+
+def made(among, described=(), dev_ids=OTHERS[:2]):
+    """Training data with a dev split of other classes, described by a file of evaluation of its own."""
+    train, dev, candidates = easy()
+    ids = [*described, *OTHERS]
+    vectors = torch.randn(len(ids), 20, generator=torch.Generator().manual_seed(3))
+    other = Candidates([f"class {label}" for label in ids], Descriptions(vectors), ids)
+    dev = dev._replace(targets=torch.tensor(dev_ids).repeat_interleave(24))
+    return build_training_data(train, dev, candidates, TINY, 2, other, among), vectors
+
+
+@pytest.mark.parametrize(
+    ("among", "described", "dev_ids", "expected"),
+    [
+        ("all", (), [20, 21], [20, 21, 30]),
+        ("own", (), [20, 21], [20, 21]),
+        ("all", (0, 1, 2, 3), [20, 21], [0, 1, 2, 3, 20, 21, 30]),
+        ("own", (0, 1, 2, 3), [1, 30], [1, 30]),  # one that is trained on, too
+        ("seen", (0, 1, 2, 3), [1, 3], [0, 1, 2, 3]),
+    ],
+)
+def test_the_candidates_on_dev_may_be_other_classes(among, described, dev_ids, expected):
+    data, vectors = made(among, described, dev_ids)
+    assert data.dev_labels == [f"class {label}" for label in expected]
+    ids = [*described, *OTHERS]
+    assert torch.equal(data.dev_descriptions.vectors, vectors[[ids.index(label) for label in expected]])
+    assert [expected[index] for index in data.dev_target_index.unique()] == dev_ids
+    assert data.candidate_ids == [0, 1, 2, 3]
+    assert len(data.descriptions.vectors) == 4  # Training chooses among its own classes.
+    result = Trainer(data, TINY, TrainingSettings(batch_size=16), [1]).evaluate_dev(2)[0].result
+    assert result["candidates"] == len(expected)
+    assert result["chance@1"] == 1 / len(expected)
+
+
+@pytest.mark.parametrize(
+    ("among", "described", "sentence"),
+    [
+        ("seen", (), "The train split contains images of label 0, 1, 2, 3, but"),
+        ("seen", (0, 1, 2, 3), "The dev split contains images of label 20, 21, which no candidate has"),
+        ("some", (), r"training\.dev_candidates: 'some' is not one of seen, own, all"),
+    ],
+)
+def test_other_classes_are_refused_unless_asked_for(among, described, sentence):
+    with pytest.raises(ParleyError, match=sentence):
+        made(among, described)
+
+
+def test_a_dev_class_without_a_description_is_an_error():
+    for among, sentence in (("own", "The dev split contains images of label 99, but"), ("all", "label 99, which no")):
+        with pytest.raises(ParleyError, match=sentence):
+            made(among, dev_ids=[20, 99])
+
+
+def test_a_k_above_the_candidates_on_dev_is_an_error():
+    with pytest.raises(ParleyError, match=r"evaluation\.k is 2, but the dev split has 1 candidates"):
+        made("own", dev_ids=[20, 20])
+
+
 def test_a_class_without_one_is_an_error():
     _, _, candidates = easy()
     fewer = Candidates(candidates.labels[:3], Descriptions(candidates.descriptions.vectors[:3]))

@@ -20,6 +20,7 @@ from parley.interaction.run import RolloutInputs, evaluate_batches, rollout_spli
 from parley.interaction.split_data import (
     Candidates,
     Part,
+    dev_candidate_ids,
     load_candidates,
     load_part,
     random_subset,
@@ -127,6 +128,7 @@ def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple
     """
     game, seen, parts = checkpoint.game, checkpoint.candidate_ids, inputs.parts
     candidates = load_candidates(inputs.descriptions, inputs.words, game)
+    require_descriptions(seen, candidates, "The train split")
     unseen = {
         part: _unseen_labels(part, load_part(parts[part], game), seen, candidates)
         for part in UNSEEN_PARTS
@@ -135,9 +137,12 @@ def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple
     for name, same_split in groupby(eval_sets(seen, unseen), attrgetter("part")):
         if name not in parts:
             continue
-        part = random_subset(load_part(parts[name], game), inputs.most)
+        part, among = load_part(parts[name], game), checkpoint.training.dev_candidates
+        on_dev = dev_candidate_ids(among, seen, part, candidates) if name == "dev" else None
+        part = random_subset(part, inputs.most)
         for eval_set in same_split:
-            yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} split")
+            ids = on_dev or eval_set.candidate_ids
+            yield eval_set, make_batch_spec(checkpoint, part, candidates, ids, f"The {name} split")
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:

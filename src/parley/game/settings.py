@@ -213,6 +213,9 @@ class TrainingSettings:
         First step at which a checkpoint may be written.
     dev_unit
         Unit of `dev_every`: ``steps`` or ``epochs``.
+    dev_candidates
+        Candidates on the dev split: ``seen`` (the classes trained on), ``own`` (those of the dev split) or ``all`` (all
+        that are described for evaluation, as in the original implementation).
     patience
         Number of evaluations without a better dev accuracy@k after which a run stops; 0 to never stop early.
     frozen
@@ -255,6 +258,7 @@ class TrainingSettings:
     dev_every: int = 1_000
     first_checkpoint: int = 1_000
     dev_unit: str = "steps"
+    dev_candidates: str = "seen"
     patience: int = 0
     frozen: tuple[str, ...] = ()
     entropy_schedule: str = "constant"

@@ -175,6 +175,33 @@ def require_descriptions(labels: Sequence[int], candidates: Candidates, where: s
         )
 
 
+def dev_candidate_ids(among: str, seen: Sequence[int], dev: Part, candidates: Candidates) -> list[int]:
+    """Return the label ids of the candidates on the dev split.
+
+    Parameters
+    ----------
+    among
+        ``seen``: the classes trained on; ``own``: those of the dev split; ``all``: all in `candidates`, as in the
+        original implementation (Evtimova et al., 2018). The last two may differ from the classes trained on.
+    seen
+        Label ids of the classes trained on.
+    dev
+        The dev split.
+    candidates
+        The classes described for evaluation.
+
+    Raises
+    ------
+    ParleyError
+        If `among` is unknown, or a candidate is not described.
+    """
+    choices = {"seen": seen, "own": dev.targets.unique().tolist(), "all": candidates.label_ids}
+    if among not in choices:
+        raise ParleyError(f"training.dev_candidates: {among!r} is not one of {', '.join(choices)}.")
+    require_descriptions(choices[among], candidates, "The dev split" if among == "own" else "The train split")
+    return list(choices[among])
+
+
 class Scale(NamedTuple):
     """Mean and standard deviation of each channel, ``[C]`` each."""
 

@@ -74,6 +74,7 @@ def train_from_files(
         game,
         runs[0]["k"],
         load_candidates(dev_descriptions, words, game) if dev_descriptions else None,
+        training.dev_candidates,
     )
     inputs = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
     identity = digest_of([runs, [sha256_of(path) for path in inputs], code])
@@ -232,7 +233,7 @@ class TrainingLoop:
         """Log dialogues about dev images, given by row index, of the first of the runs that train together."""
         data = self.trainer.data
         target_index, keys = data.dev_target_index[rows], list(map(str, rows))
-        text = sample_dialogues(dialogue, target_index, data.labels, range(len(rows)), keys)
+        text = sample_dialogues(dialogue, target_index, data.dev_labels, range(len(rows)), keys)
         logger.info("Dialogues of seed %d at step %d:\n%s", self.trainer.seeds[0], step, text)
 
     def _save(self, step: int) -> None:

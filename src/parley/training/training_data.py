@@ -20,6 +20,7 @@ from parley.interaction.split_data import (
     Maps,
     Part,
     Standardizer,
+    dev_candidate_ids,
     fit,
     fit_words,
     require_descriptions,
@@ -43,10 +44,10 @@ class TrainingData(NamedTuple):
     descriptions: Descriptions
     """Descriptions of the candidates used in training, standardised."""
     dev_descriptions: Descriptions
-    """Descriptions used in evaluation; they equal `descriptions` unless the config specifies others."""
+    """Descriptions of the candidates on the dev split, as used in evaluation, standardised."""
     candidate_ids: list[int]
-    labels: list[str]
-    """Names of the candidates."""
+    dev_labels: list[str]
+    """Names of the candidates on the dev split."""
     standardizer: Standardizer
     sizes: Sizes
 
@@ -58,6 +59,7 @@ def build_training_data(
     game: GameSettings,
     k: int = 1,
     dev_candidates: Candidates | None = None,
+    among: str = "seen",
 ) -> TrainingData:
     """Fit the standardisation on the train split and apply it to both splits and to the descriptions.
 
@@ -73,6 +75,8 @@ def build_training_data(
         The K of accuracy@K; at most the number of candidates.
     dev_candidates
         Like `candidates`, but with the descriptions used in evaluation; None if they are the same.
+    among
+        The candidates on the dev split, a value of `training.dev_candidates` (see `dev_candidate_ids`).
 
     Raises
     ------
@@ -88,21 +92,25 @@ def build_training_data(
             f"evaluation.k is {k}, but the train split has {len(ids)} classes; set it to {len(ids)} or less."
         )
     in_evaluation = candidates if dev_candidates is None else dev_candidates
-    require_descriptions(ids, in_evaluation, "The train split")
+    dev_ids = dev_candidate_ids(among, ids, dev, in_evaluation)
+    if k > len(dev_ids):
+        raise ParleyError(
+            f"evaluation.k is {k}, but the dev split has {len(dev_ids)} candidates; set it to {len(dev_ids)} or less."
+        )
+    dev_rows = in_evaluation.rows_of(dev_ids)
     width, context_width = input_widths(train)
-    rows = candidates.rows_of(ids)
-    descriptions = candidates.descriptions.take(torch.tensor(rows))
+    descriptions = candidates.descriptions.take(torch.tensor(candidates.rows_of(ids)))
     standardizer = fit(train.images, game.standardize)
     standardizer = standardizer._replace(words=fit_words(descriptions, game.standardize_descriptions))
     return TrainingData(
         standardizer.apply(train.images),
         target_index_of(train.targets, ids, "The train split"),
         standardizer.apply(dev.images),
-        target_index_of(dev.targets, ids, "The dev split"),
+        target_index_of(dev.targets, dev_ids, "The dev split"),
         standardizer.read(descriptions),
-        standardizer.read(in_evaluation.descriptions.take(torch.tensor(in_evaluation.rows_of(ids)))),
+        standardizer.read(in_evaluation.descriptions.take(torch.tensor(dev_rows))),
         ids,
-        [candidates.labels[row] for row in rows],
+        [in_evaluation.labels[row] for row in dev_rows],
         standardizer,
         Sizes(width, candidates.descriptions.vectors.shape[-1], context_width),
     )
