@@ -136,3 +136,14 @@ def test_attributes_in_an_archive_need_a_source_that_is_one(here):
         "Config: evaluation.attributes is archive!m.txt, a file in the source's archive, but source.kind is folder; "
         "give the path of a file."
     )
+
+
+@pytest.mark.parametrize("text", ["of the", "The, and... which?", "!?", "it's its own"])
+def test_a_description_that_leaves_the_receiver_nothing_to_read_is_reported(here, text):
+    header = "class\twnid\tdomain\tgroup\tdescription\n"
+    (here / "a.tsv").write_text(f"{header}ant\t\tin\t\tsmall\nbee\t\tin\t\t{text}\n")
+    (here / "other.csv").write_text(f"0,ant,{text.replace(',', '')}\n1,bee,a bee\n")
+    found = findings(seeds=["x"], descriptions={"evaluation": "other.csv"})
+    for name in ("bee", "ant"):
+        assert [one for one in found if f"The description of '{name}'" in one and "has no words except stop words" in one]
+    assert not [one for one in found if "a bee" in one or "'small'" in one]

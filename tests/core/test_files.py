@@ -1,11 +1,13 @@
 import errno
 import os
+import time
 
 import h5py
 import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
+from parley.core.file_names import LONGEST_FILE_NAME_BYTES, length_problems
 from parley.core.files import copy_file, keep_date, remove_all_leftovers, write_json, write_text, written_aside
 from parley.core.tables import write_table
 
@@ -82,3 +84,28 @@ def test_copy_file_with_and_without_copy_file_range(tmp_path, monkeypatch, refus
     (tmp_path / "a").write_bytes(b"later")
     assert (tmp_path / "b").read_bytes() == content
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_recorded_date_in_the_future_is_not_restored(tmp_path):
+    path, late = tmp_path / "a.tar", time.time() + 3600
+    path.write_text("a")
+    os.utime(path, (late, late))
+    assert keep_date(path)
+    path.write_text("a")
+    assert keep_date(path)
+    assert path.stat().st_mtime <= time.time()
+    made = path.stat().st_mtime_ns
+    os.utime(path)
+    assert keep_date(path)
+    assert path.stat().st_mtime_ns == made
+
+
+def test_a_name_is_too_long_if_that_of_its_temporary_file_is(tmp_path):
+    longest = "x" * LONGEST_FILE_NAME_BYTES
+    assert length_problems([f"results/{longest}"]) == []
+    write_text(tmp_path / longest, "a")
+    for name in (f"{longest}x", "é" * 120):
+        (problem,) = length_problems([f"results/{name}/a", f"results/{name}/b"])
+        assert f"would have {len(name.encode())} bytes, of {LONGEST_FILE_NAME_BYTES} at most" in problem
+    with pytest.raises(OSError, match="File name too long"):
+        write_text(tmp_path / f"{longest}x", "a")

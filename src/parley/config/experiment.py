@@ -22,7 +22,7 @@ from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
 from parley.game.settings import GameSettings
-from parley.text.descriptions import stop_words_file
+from parley.text.descriptions import Description, read_descriptions, stop_words_file
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
@@ -229,7 +229,7 @@ def check_inputs(
     if "extract_messages" in stages:
         findings += check_disk(config, classes, f"results/{config['experiment']}")
     if "embed_words" in stages:
-        findings += check_vectors(config["words"]["source"])
+        findings += check_vectors(config["words"]["source"]) + _check_words(config, classes)
     if "write_attributes" in stages and config["evaluation"]["attributes"]:
         findings += _check_attributes(config, classes)
     if "train_run" in stages:
@@ -268,6 +268,23 @@ def _check_network(config: Config, fetch: bool) -> list[str]:
     except ParleyError as error:
         return error.findings
     return []
+
+
+def _check_words(config: Config, classes: Sequence[ImageClass]) -> list[str]:
+    """Return an error message for each given description without a word that the Receiver can read."""
+    if _missing_files(config):  # `_paths` reports them.
+        return []
+    # Imported here because it loads numpy.
+    from parley.text.word_vectors import description_words, stop_words_of, wordless
+
+    given = [Description(0, one.name, one.description) for one in classes if one.description]
+    files = [config["descriptions"]["evaluation"], config["source"]["features"]["descriptions"]]
+    try:
+        stop_words = stop_words_of(config["words"]["stop_words"])
+        given += [row for path in files if path for row in read_descriptions(path)]
+    except ParleyError as error:
+        return error.findings
+    return [wordless(one, stop_words) for one in given if not description_words(one.text, stop_words)]
 
 
 def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str]:

@@ -37,7 +37,7 @@ def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part)
         value: Any = text
         part = _part_of(complete, key, complete)
         if "string" not in _kinds(part):
-            with contextlib.suppress(yaml.YAMLError):
+            with contextlib.suppress(yaml.YAMLError, RecursionError):
                 value = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - only texts, lists, mappings  # nosec B506
         config[key] = _overlaid(config.get(key), value, part, complete)
     return {key: _converted(value, _part_of(complete, key, complete), complete) for key, value in config.items()}
@@ -97,7 +97,7 @@ def parse_value(text: str, part: Part) -> Any:
     kinds = _kinds(part)
     try:
         value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         if "string" not in kinds:
             raise ValueError(f"invalid YAML ({str(error).splitlines()[0]})") from error
         return text

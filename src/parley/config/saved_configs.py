@@ -77,7 +77,7 @@ def read_run(path: str | Path) -> dict[str, Any]:
         run = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # The last: nested brackets.
         raise ParleyError(f"{path} is not a run's config.json ({error}); give one in a run's folder.") from error
     if not isinstance(run, dict) or not {"game", "training"} <= run.keys():
         raise ParleyError(

@@ -2,8 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
 
 LONGEST_NAME_BYTES = 100
+LONGEST_FILE_NAME_BYTES = 255 - len("..0123456789ab.part")
+"""Longest name of a file for which the name of its temporary file (`core.files`) fits into the 255 bytes of Linux."""
 # Names that Windows reserves for devices, with or without a suffix.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 # Maps letters of other scripts to the Latin letters that they resemble. No two letters of one script map to the same
@@ -50,3 +54,14 @@ def name_problems(name: str) -> list[str]:
 def confusable_form(name: str) -> str:
     """Normalise a name. Names that look alike, or name the same file on some systems, give equal results."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)
+
+
+def length_problems(paths: Iterable[str]) -> list[str]:
+    """Return an error message for each name in the paths that is too long for a file system."""
+    names = {name: len(name.encode("utf-8", "surrogatepass")) for path in paths for name in Path(path).parts}
+    return [
+        f"The name of a file would have {length} bytes, of {LONGEST_FILE_NAME_BYTES} at most ({name[:60]} and so on); "
+        "shorten the name of the class set's file, experiment, run or table, or lower seeds_per_job."
+        for name, length in names.items()
+        if length > LONGEST_FILE_NAME_BYTES
+    ]

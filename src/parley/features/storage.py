@@ -85,7 +85,10 @@ def _about_rows(
     if len(set(lengths.values())) != 1 or targets.ndim != 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); make the file again.")
-    return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
+    try:
+        return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ParleyError(f"{path}: the attribute classes is not a list of names ({error}); make it again.") from error
 
 
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:

@@ -212,7 +212,7 @@ def _candidates(attributes: dict[str, Any], findings: Findings) -> tuple[tuple[s
         # The ids may be an array attribute or JSON text.
         ids = attributes["candidate_ids"]
         ids = json.loads(ids) if isinstance(ids, (str, bytes)) else np.asarray(ids).tolist()
-    except json.JSONDecodeError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         findings.add(f"the attribute `labels` or `candidate_ids` is not valid JSON ({error})")
         return (), ()
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:

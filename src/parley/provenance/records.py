@@ -180,7 +180,13 @@ class Records:
         """Return the record of the latest job that made files in this folder; None if no such job is recorded."""
         of_folder = (self._in(folder).items() for folder in (path, *_above(path)))
         found = (record for files in of_folder for one, record in files if one.startswith(f"{path}/"))
-        return max(found, key=attrgetter("ended"), default=None)
+        latest = max(found, key=attrgetter("ended"), default=None)
+        if latest is None or not latest.wildcards:
+            return latest
+        # The job may have run again and left the folder empty, such as a training that failed at once.
+        again = (self.maker_of(one.path) for one in latest.outputs)
+        same = (one for one in again if one and (one.rule, one.wildcards) == (latest.rule, latest.wildcards))
+        return max(latest, *same, key=attrgetter("ended"))
 
     def under(self, folder: str | Path) -> Iterator[Record]:
         """Yield the records below a folder, except records whose outputs were all made again by later jobs."""

@@ -19,6 +19,7 @@ from snakemake.settings.types import DeploymentMethod, Quietness
 
 from parley.core.errors import ParleyError
 from parley.core.failures import failed_runs
+from parley.core.file_names import length_problems
 from parley.core.files import remove_all_leftovers
 from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
@@ -63,6 +64,7 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
     apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
     made = {path for job in jobs for path in job.output}
     findings = date_problems({path for job in jobs for path in job.input} - made)
+    findings += length_problems(made.union(*(job.log for job in jobs)))
     if findings := findings + check({job.rule.name for job in jobs}, own_environments=apart, **options):
         raise WorkflowError(*findings, *config_lines(findings, workflow.config_settings.configfiles))
     return jobs

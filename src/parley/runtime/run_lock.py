@@ -216,7 +216,7 @@ def _parse(content: bytes) -> dict[str, Any]:
     """Parse a record; return {} if it is incomplete, because its process was killed or the disk was full."""
     try:
         values = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -101,7 +101,7 @@ def embed_words(
     findings = Findings()
     for row, own in zip(descriptions, words_of, strict=True):
         if known.keys().isdisjoint(own):
-            findings.add(wordless(row))
+            findings.add(wordless(row, stop_words))
     findings.raise_if_any()
     vectors = np.zeros((len(vocabulary), dimension), np.float32)
     for index, word in enumerate(vocabulary):

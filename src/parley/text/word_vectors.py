@@ -137,7 +137,7 @@ def description_matrix(descriptions: Sequence[Description], words: Words) -> NDA
     for description, indices in zip(descriptions, _word_indices(descriptions, words), strict=True):
         found = [i for i in indices if words.found[i]]
         if not found:
-            raise ParleyError(wordless(description))
+            raise ParleyError(wordless(description, words.stop_words))
         rows.append(words.vectors[found].mean(0))
     return np.stack(rows).astype(np.float32)
 
@@ -178,8 +178,13 @@ def _word_indices(descriptions: Sequence[Description], words: Words) -> list[lis
     return [[index[word] for word in own] for own in by_description]
 
 
-def wordless(description: Description) -> str:
+def wordless(description: Description, stop_words: Set[str]) -> str:
     """Return the error message for a description in which no word has a vector."""
+    if not description_words(description.text, stop_words):
+        return (
+            f"The description of {description.label!r} ({description.text!r}) has no words except stop words, such as "
+            "'of', so the Receiver has nothing to read; write another description into the class set."
+        )
     return (
         f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
         "write another description into the class set, or set `unknown: random`."

@@ -81,7 +81,12 @@ class Cache:
                 from_private=head.get("from_private", False),
                 redirected_to=str(head.get("redirected_to", "")),
             )
-        except (ValueError, KeyError, TypeError):  # Another format, or a file truncated by a power failure.
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ):  # Another format, or truncated.
             whole = False
         if not whole:
             logger.warning("%s is damaged or of another format; its URL is requested again.", self.path_of(key))
