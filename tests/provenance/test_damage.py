@@ -1,5 +1,6 @@
 """Files that differ from what their stage wrote are detected."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ def flipped(content):
     return content[:700] + bytes([content[700] ^ 4]) + content[701:]
 
 
-def made(paths, stage, minute=0):
+def made(paths, stage, minute=0, **wildcards):
     """Write the record of a stage that made files, and return its path."""
-    one = record(stage, {}, {"made": list(map(str, paths))}, minute)
+    one = replace(record(stage, {}, {"made": list(map(str, paths))}, minute), wildcards=wildcards)
     write_record(one)
     return record_path(one)
 
@@ -140,3 +141,22 @@ def test_a_damaged_record_is_reported_and_can_be_replaced(recorded, content):
         check_undamaged([recorded])
     made([recorded], "settle")
     check_undamaged([recorded])
+
+
+@pytest.mark.parametrize("stray", [False, True])
+def test_a_folder_that_the_job_left_empty_when_it_ran_again_is_intact(here, stray):
+    folder, log = here / "checkpoints", here / "metrics.jsonl"
+    folder.mkdir()
+    (folder / "00000003.pt").write_bytes(CONTENT)
+    log.write_bytes(CONTENT)
+    made([folder, log], "train_run", run="adaptive", seed="1")
+    (folder / "00000003.pt").unlink()
+    with pytest.raises(ParleyError, match="checkpoints is damaged"):
+        check_undamaged([folder])
+    made([folder, log], "train_run", minute=5, run="adaptive", seed="1")
+    if stray:
+        (folder / "00000003.pt").write_bytes(CONTENT)
+        with pytest.raises(ParleyError, match="checkpoints is damaged"):
+            check_undamaged([folder])
+    else:
+        check_undamaged([folder])
