@@ -293,6 +293,22 @@ def test_clean_keeps_everything_if_results_is_a_broken_link(clone, clean):
     assert unused(clean()) == shared(gone)
 
 
+@pytest.mark.parametrize("target", ["nowhere", "itself"])
+@pytest.mark.parametrize(
+    "link", ["resources", "resources/cache", "resources/torchvision", "resources/images", "resources/images/a-0123abcd"]
+)
+def test_links_that_lead_nowhere_or_to_themselves_hold_no_files(clone, clean, link, target):
+    Path(link).parent.mkdir(parents=True, exist_ok=True)
+    Path(link).symlink_to(Path(link).name if target == "itself" else target)
+    told = clean()
+    assert (sum(one["bytes"] for one in told["unused"]), told["used"]) == (0, [])
+    assert len(told["unused"]) == (link == "resources/images/a-0123abcd")
+    Path("results").symlink_to("results" if target == "itself" else target)
+    told = clean()
+    assert told["unused"] == []
+    assert "It is a link to a missing folder." in told["notes"][0]
+
+
 def test_a_missing_class_set_or_source_keeps_everything(clone, clean, tmp_path):
     for one in ("a", "b"):
         (tmp_path / one / "ambolo").mkdir(parents=True)

@@ -43,6 +43,18 @@ def test_an_unknown_command_gets_a_suggestion(capsys, typed, hint):
     assert err.endswith(f"parley: error: there is no command {typed!r}; {hint}\n")
 
 
+@pytest.mark.parametrize("typed", [["--out=~/a page.md"], ["--out", "~/a page.md"]])
+def test_a_tilde_that_the_shell_leaves_means_the_home_folder(tmp_path, monkeypatch, typed):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["config-docs", *typed]) == 0
+    assert (tmp_path / "a page.md").read_text().startswith("# Every key")
+
+
+def test_the_home_of_nobody_is_a_missing_file(capsys):
+    assert main(["explain", "~nobody-here/results/a"]) == 1
+    assert capsys.readouterr().err == "~nobody-here/results/a does not exist; check the path.\n"
+
+
 def undocumented(parser):
     """What a parser, or one below it, does not explain."""
     for action in parser._actions:

@@ -175,6 +175,45 @@ def test_numbers_with_an_exponent_need_no_point(text):
     )
 
 
+PATH_KEYS = [
+    "classes",
+    *("source.url_list.locations[]", "source.url_list.local_root", "source.folder.root", "source.tars.root"),
+    *("source.archive.locations[]", "source.manifest.path", "source.manifest.local_root", "source.torchvision.root"),
+    *(f"source.features.{name}" for name in ("train", "dev", "test", "ood", "transfer", "descriptions")),
+    *("fetch.exclude", "features.weights", "descriptions.wordnet", "descriptions.evaluation"),
+    *("words.source", "words.stop_words"),
+    *("evaluation.attributes", "evaluation.attribute_classes", "evaluation.attribute_names"),
+]
+
+
+@pytest.mark.parametrize("key", PATH_KEYS)
+@pytest.mark.parametrize(("written", "read"), [("~/a b", "HOME/a b"), ("a/~b", "a/~b"), ("~nobody-here/a", None)])
+def test_a_tilde_means_the_home_folder_in_every_path(monkeypatch, key, written, read):
+    monkeypatch.setenv("HOME", "/the/home")
+    expected = (read or written).replace("HOME", "/the/home")
+    top, *below = key.removesuffix("[]").split(".")
+
+    def nested(value):
+        value = [value] if key.endswith("[]") else value
+        for name in reversed(below):
+            value = {name: value}
+        return value
+
+    assert with_settings({top: nested(written)}, [], SCHEMA) == {top: nested(expected)}
+    assert with_settings({}, [f"{top}={yaml.safe_dump(nested(written)).strip()}"], SCHEMA) == {top: nested(expected)}
+
+
+def test_every_key_that_is_a_path_is_known_as_one():
+    def paths(part, name):
+        for key, below in part.get("properties", {}).items():
+            yield from paths(below, f"{name}.{key}".lstrip("."))
+        yield from paths(part["items"], f"{name}[]") if isinstance(part.get("items"), dict) else ()
+        if part.get("format") == "path":
+            yield name
+
+    assert sorted(paths(SCHEMA, "")) == sorted(PATH_KEYS)
+
+
 def test_an_unknown_key_of_a_run_is_told_with_its_place():
     told = findings(runs=[{"name": "a", "game": {"presset": "Fixed"}}])
     assert told == ["Config: the key runs[0].game.presset is unknown; did you mean preset?"]

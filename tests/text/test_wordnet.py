@@ -91,7 +91,7 @@ def test_a_missing_directory_is_reported_with_instructions(tmp_path):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_nltks_folders_and_zip_are_found(tmp_path, monkeypatch, packed):
-    monkeypatch.setenv("NLTK_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NLTK_DATA", "~/data")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ParleyError, match="NLTK_DATA"):
         open_wordnet("nltk")

@@ -1,6 +1,7 @@
 """Find the files in resources/ that no experiment uses, and remove them."""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -209,6 +210,10 @@ def _scanned(folder: str) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda one: one.name)
     except (FileNotFoundError, NotADirectoryError):  # A run may be removing it.
+        return []
+    except OSError as error:
+        if error.errno != errno.ELOOP:  # A link to itself leads nowhere.
+            raise
         return []
 
 

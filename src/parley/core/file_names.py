@@ -51,6 +51,11 @@ def name_problems(name: str) -> list[str]:
     return found
 
 
+def spellings(name: str) -> list[str]:
+    """Return a name as it is, then composed (NFC) and decomposed (NFD) where these differ: they are the same name."""
+    return list(dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))))
+
+
 def confusable_form(name: str) -> str:
     """Normalise a name. Names that look alike, or name the same file on some systems, give equal results."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)

@@ -1,6 +1,7 @@
 import io
 import os
 import tarfile
+import unicodedata
 
 import pytest
 
@@ -65,10 +66,40 @@ def test_a_pipe_is_not_waited_for(root, entry):
     assert LocalFiles(root, 10_000).get(entry).error is ErrorClass.UNREADABLE
 
 
-def test_circular_links_are_unreadable(root):
-    (root / "a.jpg").symlink_to("b.jpg")
-    (root / "b.jpg").symlink_to("a.jpg")
-    assert LocalFiles(root, 10_000).get("a.jpg").error is ErrorClass.UNREADABLE
+@pytest.mark.parametrize(
+    ("links", "entry"),
+    [
+        ({"a.jpg": "nowhere"}, "a.jpg"),
+        ({"a.jpg": "a.jpg"}, "a.jpg"),
+        ({"a.jpg": "b.jpg", "b.jpg": "a.jpg"}, "a.jpg"),
+        ({"a": "a"}, "a/b.jpg"),
+        ({"a": "nowhere"}, "a/b.jpg"),
+        ({"a.tar": "a.tar"}, "a.tar!b.jpg"),
+        ({"a.zip": "nowhere"}, "a.zip!b.jpg"),
+    ],
+)
+def test_links_that_lead_nowhere_or_in_a_circle_are_missing(root, links, entry):
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    assert LocalFiles(root, 10_000).get(entry).error is ErrorClass.MISSING
+
+
+@pytest.mark.parametrize("entry", ["b\u00e4r/1.jpg", "b\u00e4r.tar!b\u00e4r.jpg", "\u00e9\u304c.jpg"])
+@pytest.mark.parametrize(("on_disk", "listed"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_name_is_the_same_composed_and_decomposed(root, entry, on_disk, listed):
+    name, _, member = unicodedata.normalize(on_disk, entry).partition("!")
+    path = root / name
+    path.parent.mkdir(exist_ok=True)
+    if member:
+        with tarfile.open(path, "w") as tar:
+            info = tarfile.TarInfo(member)
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"one"))
+    else:
+        path.write_bytes(b"one")
+    address = unicodedata.normalize(listed, entry)
+    answer = LocalFiles(root, 100_000).get(address)
+    assert (answer.body, answer.url) == (b"one", address)
 
 
 def test_max_bytes_applies_to_files_and_members(root):

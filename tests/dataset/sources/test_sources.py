@@ -14,7 +14,7 @@ from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.images import LocalFiles
-from parley.dataset.listing import ParseIssue
+from parley.dataset.listing import ParseIssue, image_key
 from parley.dataset.sources import KINDS, SourceOptions, base, open_source
 
 SCHEMA = read_schema(Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml")
@@ -98,7 +98,7 @@ class TestFolder:
         assert urls_of(source.listing([LION], None)) == {"lion": ["lion/a.jpg", "lion/b.jpg", "lion/c.jpg"]}
         files = LocalFiles(tmp_path, 99)
         assert files.get("lion/b.jpg").error == "missing"
-        assert files.get("lion/c.jpg").error == "unreadable"
+        assert files.get("lion/c.jpg").error == "missing"
 
     @pytest.mark.parametrize(("kind", "suffix"), [("folder", ""), ("tars", ".tar")])
     @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -377,6 +377,16 @@ class TestManifest:
         listing = source.listing([LION, HEN], None)
         assert urls_of(listing) == {"lion": ["http://a/1.jpg", "local/2.jpg"], "hen": []}
         assert listing.entries == {"lion": 2}
+
+    @pytest.mark.parametrize(("of_class", "in_table"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+    def test_a_class_is_found_in_either_unicode_form(self, tmp_path, of_class, in_table):
+        bear = ImageClass(unicodedata.normalize(of_class, "b\u00e4r"), "", "in", description="a bear")
+        label = unicodedata.normalize(in_table, bear.name)
+        table = self.table(tmp_path, f"class\turl\tlicence\n{label}\thttp://a/1.jpg\tCC0\n")
+        source = open_source(SourceOptions("manifest", manifest=table))
+        assert urls_of(source.listing([bear], None)) == {bear.name: ["http://a/1.jpg"]}
+        image = (bear.name, image_key("http://a/1.jpg"))
+        assert source.stated([bear], [image]).cells == {image: ("CC0",)}
 
     def test_issues_are_counted_and_filter_and_size_apply(self, tmp_path):
         rows = ["lion\thttp://a/1.jpg", "lion\thttp://a/1.jpg", "hen\thttp://a/1.jpg", "lion\t", "lion\tftp://a/2.jpg"]

@@ -1,15 +1,18 @@
 """Fetch candidates concurrently from local files, the cache or the web, and validate their images."""
 
+import errno
 import os
 import re
 import stat
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from parley.core.file_names import spellings
 from parley.core.files import is_web_url
 from parley.dataset.archives import DAMAGED, Archive, nested_tars, open_archive
 from parley.dataset.fetch.cache import Cache
@@ -48,18 +51,23 @@ class LocalFiles:
                 if in_archive[1] not in self._provided:
                     self._provide(in_archive[1])
                     self._provided.add(in_archive[1])
+        answers = (self._answer(spelling) for spelling in spellings(entry))
+        found = next((answer for answer in answers if answer.error is not ErrorClass.MISSING), None)
+        return replace(found, url=entry) if found else Answer(entry, error=ErrorClass.MISSING)
+
+    def _answer(self, entry: str) -> Answer:
         try:
             return self._read(entry)
         except (FileNotFoundError, NotADirectoryError):
             return Answer(entry, error=ErrorClass.MISSING)
-        # A NUL in the path raises ValueError; a cycle of symbolic links raises RuntimeError.
-        except DAMAGED:
-            return Answer(entry, error=ErrorClass.UNREADABLE)
+        except DAMAGED as error:  # A NUL in the path raises ValueError.
+            is_circular = isinstance(error, OSError) and error.errno == errno.ELOOP
+            return Answer(entry, error=ErrorClass.MISSING if is_circular else ErrorClass.UNREADABLE)
 
     def _read(self, entry: str) -> Answer:
         if in_archive := _ARCHIVE.fullmatch(entry):
             return self._read_member(entry, *in_archive.groups())
-        path = (self._root / entry).resolve()
+        path = self._resolved(entry)
         if not path.is_relative_to(self._root):
             return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
         found = path.stat()
@@ -70,8 +78,14 @@ class LocalFiles:
         with path.open("rb") as stream:
             return Answer(entry, body=stream.read(found.st_size))
 
+    def _resolved(self, name: str) -> Path:
+        try:
+            return (self._root / name).resolve()
+        except RuntimeError as error:  # Links that form a circle; from Python 3.13 on, opening the path fails.
+            raise FileNotFoundError(name) from error
+
     def _read_member(self, entry: str, name: str, member: str) -> Answer:
-        path = (self._root / name).resolve()
+        path = self._resolved(name)
         if not path.is_relative_to(self._root):
             return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
         with self._lock:  # So that the members are indexed only once.

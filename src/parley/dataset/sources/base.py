@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
+from parley.core.file_names import spellings
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
 from parley.dataset.archives import DAMAGED
@@ -245,9 +246,9 @@ class EntrySource(Source):
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return a mapping from label to class name; the labels of a class are its name and its wnid."""
+    """Return a mapping from label to class name; labels are a class's wnid, and its name composed and decomposed."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
-    return named | {image_class.name: image_class.name for image_class in classes}
+    return named | {form: one.name for one in classes for form in spellings(one.name)}
 
 
 def is_image(name: str, head: Callable[[], bytes], passed_over: Counter[str]) -> bool:

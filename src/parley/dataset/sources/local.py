@@ -3,7 +3,6 @@
 import os
 import stat
 import tarfile
-import unicodedata
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import BinaryIO, ClassVar
 from urllib.parse import quote
 
 from parley.core.errors import Findings, ParleyError, did_you_mean
+from parley.core.file_names import spellings
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
@@ -79,11 +79,8 @@ class _OnePerClass(EntrySource):
 
     def _existing(self, image_class: ImageClass) -> list[str]:
         """Return the names of the class's folders or tars, as the file system has them: composed or decomposed."""
-        spellings = [
-            dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))
-            for name in self._names(image_class)
-        ]
-        return [name for names in spellings for name in list(filter(self._exists, names))[:1]]
+        names = map(spellings, self._names(image_class))
+        return [name for forms in names for name in list(filter(self._exists, forms))[:1]]
 
     def _exists(self, name: str) -> bool:
         return ((self.options.root or Path()) / name).exists()
