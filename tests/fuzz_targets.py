@@ -553,6 +553,8 @@ TARGETS = [
     Target("gif", text(picture("GIF")), read_image),
     Target("tiff", text(picture("TIFF")), read_image),
     Target("webp", text(picture("WEBP")), read_image),
+    Target("bmp", text(picture("BMP")), read_image),
+    Target("avif", text(picture("AVIF")), read_image),
     Target("tar", text(tar_of({f"{key}.png": picture() for key in KEYS[:2]})), read_tar),
     Target("source-tar", text(tar_of({"a/1.png": picture(), "2.jpg": picture("JPEG")})), read_source_tar),
     Target("source-zip", text(zipped("ant/1.png", picture())), read_source_archive("set.zip")),

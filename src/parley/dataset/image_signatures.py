@@ -1,8 +1,8 @@
 """Tell files apart by their first bytes, whatever they are called. Imports no decoder."""
 
 import logging
+import posixpath
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 HEAD_BYTES = 512
 """Number of bytes of a file that `kind_of_file` needs."""
@@ -23,6 +23,7 @@ _STARTS = {
     **dict.fromkeys((b"\xff\x0a", b"\0\0\0\x0cJXL "), "JPEG XL"),
     **dict.fromkeys((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "), "JPEG 2000"),
 }
+_ALL_STARTS = tuple(_STARTS)
 _BRANDS = {
     b"avif": "AVIF",
     b"avis": "animated AVIF",
@@ -53,7 +54,7 @@ def passed_over_text(passed_over: Mapping[str, int]) -> str:
 
 def has_image_suffix(name: str) -> bool:
     """Return whether a file name has a usual suffix of an image. Such a file is a candidate, whatever it holds."""
-    return PurePosixPath(name).suffix.lower() in _KNOWN_SUFFIXES
+    return posixpath.splitext(name)[1].lower() in _KNOWN_SUFFIXES
 
 
 def kind_of_file(name: str, head: bytes) -> str:
@@ -66,11 +67,10 @@ def kind_of_file(name: str, head: bytes) -> str:
     head
         The first `HEAD_BYTES` bytes of the file, or all if it is shorter.
     """
-    if PurePosixPath(name).suffix.lower() in _RAW_SUFFIXES:
+    if posixpath.splitext(name)[1].lower() in _RAW_SUFFIXES:
         return "camera raw"
-    for start, kind in _STARTS.items():
-        if head.startswith(start):
-            return kind
+    if head.startswith(_ALL_STARTS):
+        return next(kind for start, kind in _STARTS.items() if head.startswith(start))
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:

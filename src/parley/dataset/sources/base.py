@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from parley.core.file_names import spellings
@@ -264,7 +264,7 @@ def is_image(name: str, head: Callable[[], bytes], passed_over: Counter[str]) ->
     passed_over
         Numbers of files that are no images, by kind of file; the file is added to them if it is none.
     """
-    is_hidden = PurePosixPath(name).name.startswith(".")
+    is_hidden = name.rpartition("/")[2].startswith(".")
     if not is_hidden and has_image_suffix(name):
         return True
     try:

@@ -112,7 +112,7 @@ class Folder(_OnePerClass):
         return (
             f"{path.name}/{name}"
             for name in _files_below(path, self.passed_over)
-            if is_image(name, partial(_head, path / name), self.passed_over)
+            if is_image(name, partial(_head, f"{path}/{name}"), self.passed_over)
         )
 
 
@@ -259,12 +259,16 @@ def _is_folder(one: os.DirEntry[str]) -> bool:
         return False
 
 
-def _head(path: Path) -> bytes:
+def _head(path: str) -> bytes:
     """Return the first bytes of a file; raise OSError if it is none, such as a pipe, which could block."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(f"{path} is not a regular file")
-    with path.open("rb", buffering=0) as stream:
-        return stream.read(HEAD_BYTES)
+    # Half the time of `Path.open`, for perhaps 100,000 files. Opening a pipe returns at once.
+    stream = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(stream).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return os.read(stream, HEAD_BYTES)
+    finally:
+        os.close(stream)
 
 
 def _files_below(folder: Path, passed_over: Counter[str], above: str = "") -> Iterator[str]:
