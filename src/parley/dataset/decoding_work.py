@@ -63,14 +63,21 @@ def check_opened(content: bytes, pixels: int, exif: object) -> None:
             _Tags(exif.removeprefix(_EXIF)).check_counts()
     if content[4:8] == b"ftyp":
         with contextlib.suppress(*_DAMAGED):
-            frames = avif_pixels(content)
+            largest, frames = avif_pixels(content)
             if frames > 8 * pixels + _SPARE_PIXELS:
                 raise TooComplexImageError(f"frames of {frames:,} pixels in an image of {pixels:,}")
+            _check_piece(largest, pixels)
 
 
 def _limit(number: int, most: int, what: str) -> None:
     if number > most:
         raise TooComplexImageError(f"the image has more than {most:,} {what}")
+
+
+def _check_piece(piece: int, pixels: int) -> None:
+    # The sides of tiles and frames are rounded up.
+    if piece > pixels + pixels // 4 + _SPARE_PIXELS:
+        raise TooComplexImageError(f"a tile or frame of {piece:,} pixels in an image of {pixels:,}")
 
 
 def _check_jpeg(content: bytes) -> None:
@@ -153,8 +160,7 @@ def _check_tiff(content: bytes) -> None:
         piece = tags.first(_TILE_WIDTH) * tags.first(_TILE_HEIGHT)
     else:
         piece = width * min(tags.first(_ROWS_PER_STRIP) or height, height)
-    if piece > 4 * width * height + _SPARE_PIXELS:
-        raise TooComplexImageError(f"tiles of {piece:,} pixels in an image of {width * height:,}")
+    _check_piece(piece, width * height)
     tags.check_counts()
     sizes = sum(sum(tags.values(tag)) for tag in _SIZES)
     if pieces > 1 and sizes > 4 * len(content) + _SPARE_PIXELS:
@@ -236,8 +242,8 @@ class _Tags:
         return struct.unpack_from(f"{self._order}{min(count, most)}{form}", self._content, place)
 
 
-def avif_pixels(content: bytes) -> int:
-    """Return the number of pixels of all frames in the items of an AVIF, as their AV1 sequence headers have them."""
+def avif_pixels(content: bytes) -> tuple[int, int]:
+    """Return the pixels of the largest frame and of all frames in an AVIF's items, as its AV1 sequence headers say."""
     outer = dict(_boxes(content, 0, len(content)))
     if b"moov" in outer and content[8:12] != b"avif":
         raise TooComplexImageError("it is a film")
@@ -249,7 +255,7 @@ def avif_pixels(content: bytes) -> int:
     (items,) = struct.unpack_from(f">{wide}", content, at + 6)
     _limit(items, MOST_PARTS, "items")
     reader = _Reader(content, at + 6 + struct.calcsize(wide))
-    pixels = read = 0
+    largest = pixels = read = 0
     for _ in range(items):
         reader.take(struct.calcsize(wide))
         start = boxes[b"idat"][0] if version and reader.take(2) & 0xF == 1 else 0
@@ -262,8 +268,9 @@ def avif_pixels(content: bytes) -> int:
             extents.append(content[offset : offset + (reader.take(sizes & 0xF) or len(content))])
             read += len(extents[-1])
             _limit(read, 4 * len(content), "bytes in its items")
-        pixels += _frames_pixels(b"".join(extents))
-    return pixels
+        number, size = _frames_of(b"".join(extents))
+        largest, pixels = max(largest, size), pixels + number * size
+    return largest, pixels
 
 
 def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
@@ -292,8 +299,8 @@ class _Reader:
         return int.from_bytes(self._content[self._at - size : self._at])
 
 
-def _frames_pixels(data: bytes) -> int:
-    """Return the number of frames in AV1 data times the pixels of the largest; 0 if the data is something else."""
+def _frames_of(data: bytes) -> tuple[int, int]:
+    """Return the number of frames in AV1 data, and the pixels of the largest; zeros if the data is something else."""
     at = units = frames = pixels = 0
     while at < len(data):
         units += 1
@@ -309,7 +316,7 @@ def _frames_pixels(data: bytes) -> int:
             pixels = max(pixels, _largest_frame(data[at : at + min(size, _HEADER_BYTES)]))
         frames += kind in _FRAME_KINDS
         at += size
-    return frames * pixels
+    return frames, pixels
 
 
 def _largest_frame(header: bytes) -> int:
