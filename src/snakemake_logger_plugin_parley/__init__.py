@@ -82,6 +82,7 @@ class LogHandler(LogHandlerBase):
         self._early: list[logging.LogRecord] = []
         self._view: View | None = None
         sys.excepthook = _say_interrupted
+        setattr(logging.FileHandler, "handleError", _say_unwritable)  # noqa: B010 - mypy refuses an assignment
 
     @property
     def view(self) -> "View":
@@ -137,6 +138,16 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """Whether the handler needs the graph of all rules."""
         return False
+
+
+def _say_unwritable(handler: logging.FileHandler, record: logging.LogRecord) -> None:
+    """Print once, in place of a traceback for each line, that Snakemake's log file cannot be written."""
+    error = sys.exc_info()[1]
+    if not isinstance(error, OSError):
+        logging.Handler.handleError(handler, record)
+    elif not getattr(handler, "is_reported", False):
+        handler.is_reported = True  # type: ignore[attr-defined]
+        sys.stderr.write(f"{handler.baseFilename} cannot be written ({error.strerror}); free disk space.\n")
 
 
 def _say_interrupted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -206,3 +206,16 @@ def test_quiet_prints_nothing(capsys):
     handler = made(quiet={Quietness.ALL})
     tell(handler, "Nothing to be done")
     assert capsys.readouterr().err == ""
+
+
+def test_a_log_file_on_a_full_disk_is_reported_once(tmp_path, small_disk, capsys):
+    made()
+    small_disk.mount(tmp_path / "disk", 4096)
+    handler = logging.FileHandler(tmp_path / "disk/snakemake.log")
+    for _ in range(100):
+        handler.handle(logging.makeLogRecord({"msg": "x" * 100}))
+    assert capsys.readouterr().err == (
+        f"{tmp_path}/disk/snakemake.log cannot be written (No space left on device); free disk space.\n"
+    )
+    small_disk.make_room(tmp_path / "disk")
+    handler.close()
