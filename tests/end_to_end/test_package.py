@@ -103,6 +103,14 @@ def test_what_other_commands_need_is_in_the_package(call):
     assert call("python", "-c", LISTED).split() == sorted(name for name, _ in _code_files(ROOT))
 
 
+def test_a_job_in_an_environment_without_parley_finds_the_package_last(call, environment, monkeypatch):
+    """As in the environments that `--sdm conda` makes: -S leaves out site-packages."""
+    monkeypatch.setenv("PYTHONPATH", sysconfig.get_path("purelib"))
+    (scripts,) = environment.parent.glob("lib/python*/site-packages/parley/project/workflow/scripts")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import stage; print(sys.path[-1])"
+    assert call("python", "-S", "-c", code, scripts).strip() == str(scripts.parents[3])
+
+
 def test_the_wheel_has_no_tests_and_what_pip_shows_of_it_has_no_exact_versions(wheel):
     with zipfile.ZipFile(wheel) as files:
         names = files.namelist()

@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Parley is not installed in the environments created by --sdm conda; its sources are beside the workflow.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+# Parley is not installed in the environments created by --sdm conda: its sources are beside the workflow or, if it is
+# installed as a package, around it, where other packages must not take the place of the environment's.
+PROJECT = Path(__file__).resolve().parents[2]
+if (PROJECT / "src").is_dir():
+    sys.path.insert(0, str(PROJECT / "src"))
+else:
+    sys.path.append(str(PROJECT.parents[1]))
 
 from parley.core.errors import ParleyError
 from parley.core.formats import printable
