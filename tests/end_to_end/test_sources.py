@@ -278,7 +278,8 @@ RUNS = [
 
 @pytest.fixture(scope="module")
 def original(project):
-    """Files with the names of the 2017 code and nothing of ours, and an experiment on them."""
+    """Files with the names of the 2017 code and nothing of ours, and an experiment on them; label ids have gaps."""
+    ids = [3, 11, 12, 40, 2**31 - 1]
     folder = project.folder / "given"
     folder.mkdir()
     draw = np.random.default_rng(0)
@@ -292,13 +293,13 @@ def original(project):
         targets = np.repeat(labels, each)
         maps = prototypes[targets][:, None, :, None, None] + draw.normal(size=(len(targets), 1, 512, 2, 2))
         with h5py.File(folder / f"{part}.hdf5", "w") as file:
-            file["Target"] = targets
+            file["Target"] = np.array(ids)[targets]
             file["Location"] = np.array([f"{part}/{row}.jpg".encode() for row in range(len(targets))])
             file["layer4_2"] = maps.astype(np.float32)
             file["avgpool_512"] = np.maximum(maps, 0).mean((3, 4)).astype(np.float32)
             file["fc"] = draw.normal(size=(len(targets), 1, 1000)).astype(np.float32)
     text = ["a red bird", "a blue fish with fins", "a green frog", "a red fish", "a blue frog with spots"]
-    rows = "".join(f"{label},class{label},{words}\n" for label, words in enumerate(text))
+    rows = "".join(f"{label},class{label},{words}\n" for label, words in zip(ids, text, strict=True))
     (folder / "descriptions.csv").write_text(rows)
     parts = {part: f"given/{part}.hdf5" for part in ("train", "dev", "test", "ood")}
     config = project.write_config(
