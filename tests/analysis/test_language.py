@@ -16,7 +16,7 @@ from parley.core.failures import FailedRunError, write_marker
 from parley.dataset.attributes import AttributeFiles, write_attributes
 from parley.metrics import language as measures
 from parley.metrics.registry import UNITS
-from parley.text.descriptions import Description, write_descriptions
+from parley.text.descriptions import Description, read_descriptions, write_descriptions
 from parley.text.word_vectors import Words, write_words
 
 CLASSES = 16
@@ -37,16 +37,23 @@ def known(folder, **more):
     return LanguageInputs(folder / "descriptions.csv", folder / "words.hdf5", **more)
 
 
-def measured(folder, language, seed=1, continuous=False, score=9.0, **more):
+def measured(folder, language, seed=1, continuous=False, score=9.0, ids=None, **more):
     """Return the metrics of a language with one exchange per dialogue and correct answers."""
+    known_ids = ids or range(CLASSES)
     talks = [
-        Talk(f"k{row}", int(label), [[score * (one == label) for one in range(CLASSES)]], 1, sender=[list(message)])
+        Talk(
+            f"k{row}",
+            known_ids[int(label)],
+            [[score * (one == label) for one in range(CLASSES)]],
+            1,
+            sender=[list(message)],
+        )
         for row, (message, label) in enumerate(zip(language.messages.tolist(), language.classes, strict=True))
     ]
     path = folder / "runs/a" / str(seed) / "messages.hdf5"
     labels = [f"class {label}" for label in range(CLASSES)]
     bits = language.messages.shape[1]
-    write_messages(path, talks, labels, run="a", seed=seed, bits=bits, continuous=continuous)
+    write_messages(path, talks, labels, run="a", seed=seed, bits=bits, continuous=continuous, ids=ids)
     out = path.with_name("language.json")
     write_language([path], known(folder, **more), (2, 2), out)
     return json.loads(out.read_text())["parts"]["test"]
@@ -64,6 +71,15 @@ def test_a_compositional_language_has_full_information_and_topographic_similarit
     assert found["p"]["topographic_similarity"] == found["p"]["information"] == pytest.approx(1 / 1001)
     assert found["bits"]["use"] == [0.5] * 4
     assert found["bits"]["entropy"] == pytest.approx([1] * 4)
+
+
+def test_label_ids_with_gaps_change_no_metric(meanings):
+    expected = measured(meanings, made_languages.compositional())
+    rows = read_descriptions(meanings / "descriptions.csv")
+    moved = [row._replace(label_id=7 + 10**8 * row.label_id) for row in rows]
+    write_descriptions(meanings / "descriptions.csv", moved)
+    ids = [row.label_id for row in moved]
+    assert measured(meanings, made_languages.compositional(), ids=ids) == expected
 
 
 def test_a_holistic_language_has_full_information_and_similarity_by_chance(meanings):

@@ -125,6 +125,23 @@ def test_a_wrong_class_hides_no_missing_layer(here):
     assert layers in findings("words={source: random}", features=features, descriptions={})
 
 
+@pytest.mark.parametrize(("context", "needed"), [(True, "logits, map"), (False, "map")])
+def test_attention_without_context_needs_no_logits(here, context, needed):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tup\nbee\tn02206856\tin\n")
+    (here / "pictures/bee").mkdir()
+    game = {"preset": "AdaptiveAttention", "attention_context": context}
+    found = findings("words={source: random}", game=game, features={**CONFIG["features"], "layers": ["pooled"]})
+    lack = f"Run 'adaptive' needs the layers {needed}, but features.layers has pooled; add the missing layers."
+    assert lack in found
+
+
+def test_a_missing_list_of_stop_words_is_reported(here):
+    config = {**CONFIG["words"], "stop_words": "mine.txt"}
+    assert "Config: words.stop_words is mine.txt, which is not a file; check the path." in findings(words=config)
+    for name in ("parley", "original"):
+        assert not [one for one in findings(words={**config, "stop_words": name}, seeds=["x"]) if "stop_words" in one]
+
+
 def test_a_batch_of_a_class_set_with_errors_is_not_compared(here):
     (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tup\nbee\tn02206856\tin\n")
     assert not [one for one in findings("training={batch_size: 3}", descriptions={}) if "batch_size" in one]
