@@ -4,12 +4,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import unicodedata
 from pathlib import Path
 
 import pytest
 import yaml
 from tiny_runs import TINY
-from whole_lines import ROOT, SNAKEMAKE
+from whole_lines import ROOT, SNAKEMAKE, picture
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,19 @@ def test_a_project_in_a_folder_of_any_name(finished, tmp_path, monkeypatch, name
     python = with_python(folder)
     arguments = ("--cores", "2", "--forcerun", "settle", "--configfile", "tiny.yaml", "--", "splits")
     assert "(100%) done" in run(folder, *arguments, python=python)
+    # Snakemake starts another process for a job that is not a script.
+    (folder / "own.smk").write_text(
+        'configfile: "tiny.yaml"\n'
+        "module parley:\n"
+        '    snakefile: "Snakefile"\n'
+        "    config: config\n"
+        "use rule * from parley as parley_*\n"
+        "rule own:\n"
+        '    output: "own.txt"\n'
+        '    run: open(output[0], "w").close()\n'
+    )
+    run(folder, "-s", "own.smk", "--cores", "1", "own.txt", python=python)
+    assert (folder / "own.txt").exists()
     text = ["--descriptions", "results/tiny/descriptions.csv", "--words", "results/tiny/words.hdf5"]
     run_files = ["results/tiny/runs/adaptive/1/best.pt", "--features", "results/tiny/test.hdf5", *text]
     for command in (
@@ -99,6 +113,33 @@ def test_the_workflow_in_another_folder(project, tmp_path, options, name):
     assert "draw_world" in out
 
 
+def test_paths_below_the_home_folder(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    names = ("ant", "b\u00e4r")
+    for name in names:
+        folder = tmp_path / "my pictures" / unicodedata.normalize("NFD", name)
+        folder.mkdir(parents=True)
+        for number in range(4):
+            (folder / f"{number}.jpg").write_bytes(picture(f"{name}{number}"))
+        (folder / "gone.jpg").symlink_to("nowhere.jpg")
+        (folder / "circle.jpg").symlink_to("circle.jpg")
+    rows = "".join(f"{name}\t\tin\ta small {name} of wood\n" for name in names)
+    (tmp_path / "mine.tsv").write_text("class\twnid\tdomain\tdescription\n" + rows)
+    (tmp_path / "without.txt").write_text("# none\n")
+    config = {
+        **TINY,
+        "experiment": "home",
+        "classes": "~/mine.tsv",
+        "source": {"kind": "folder", "folder": {"root": "~/my pictures"}},
+        "split": {"in": {"train": 2, "dev": 1, "test": 1}, "out": {}},
+        "fetch": {"margin": 2, "exclude": "~/without.txt", "near_copies": "ignore"},
+        "training": {**TINY["training"], "batch_size": 2},
+    }
+    (tmp_path / "home.yaml").write_text(yaml.safe_dump(config))
+    run(project.folder, "splits", "--cores", "2", "--configfile", tmp_path / "home.yaml")
+    assert (project.folder / "results/home/splits.tsv").read_text().count("\n") == 9
+
+
 @pytest.mark.parametrize("prefix", ["", "of parley"])
 def test_another_workflow_uses_parley_as_a_module(project, tmp_path, prefix):
     (tmp_path / "c.yaml").write_text(yaml.safe_dump({"mine": 1, "parley": WORLD}))
@@ -116,5 +157,6 @@ def test_another_workflow_uses_parley_as_a_module(project, tmp_path, prefix):
         '    shell: "wc -l {input[0]:q} > {output}"\n'
     )
     run(tmp_path, "--cores", "2", "--config", "mine=2")
+    run(tmp_path, "-n", "parley_all", "parley_metrics", "parley_export")
     assert (tmp_path / "count").read_text().split()[0] == "30"
     assert (tmp_path / prefix / "results/world/descriptions.csv").is_file()

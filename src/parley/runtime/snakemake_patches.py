@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ TESTED_S3_PLUGIN = "0.3.6"
 """Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
 _update_needrun_of_snakemake = DAG.update_needrun
 _format_job_exec_of_snakemake = RealExecutor.format_job_exec
+_arguments: Any = import_module("snakemake_interface_executor_plugins.utils")
+_format_cli_value_of_snakemake = _arguments.format_cli_value
 
 
 def is_tested_version() -> bool:
@@ -109,12 +112,13 @@ def _downstream(depending: Mapping[Any, Mapping[Any, Any]], job: Any) -> set[Any
     return found
 
 
-def quote_interpreter() -> None:
-    """Make Snakemake quote the path of Python in the commands of jobs: it may contain a blank or an apostrophe.
+def quote_paths() -> None:
+    """Make Snakemake quote paths in the commands of jobs for the shell: they may contain a blank or an apostrophe.
 
-    Version 9.27 quotes the other paths in these commands, but not this one.
+    Version 9.27 leaves the path of Python as it is, and writes others as Python does, which doubles a backslash.
     """
     if is_tested_version():
+        _arguments.format_cli_value = _format_cli_value
         PythonScript._execute_cmd = _execute_quoted
         RealExecutor.format_job_exec = _format_job_exec
 
@@ -123,6 +127,12 @@ def _execute_quoted(script: Any, command: str, **named: Any) -> Any:
     if "py_exec" in named:
         named["py_exec"] = shlex.quote(named["py_exec"])
     return ScriptBase._execute_cmd(script, command, **named)
+
+
+def _format_cli_value(value: Any, quote: bool = False, base64_encode: bool = False) -> Any:
+    if isinstance(value, str) and quote and not base64_encode and not _arguments.is_quoted(value):
+        return shlex.quote(value)
+    return _format_cli_value_of_snakemake(value, quote, base64_encode)
 
 
 def _format_job_exec(executor: Any, job: Any) -> Any:
