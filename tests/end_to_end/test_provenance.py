@@ -216,9 +216,11 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
     assert re.search(r"^answer: \w+ \(0\.\d\d\), among 4 classes$", out, re.MULTILINE)
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "cut.jpg").write_bytes(picture.read_bytes()[:500])
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     for arguments, why in [
         ([tmp_path / "text.png", *run], "cannot be read as an image"),
         ([tmp_path / "cut.jpg", *run], "cannot be read as an image"),
+        ([tmp_path / "phone.jpg", *run], "it is HEIC, which needs a plug-in for Pillow"),
         ([tmp_path / "gone.png", *run], "does not exist"),
         ([picture, "--run", "another", "--results", "results/two"], "has no run 'another'; its runs are adaptive."),
         ([picture, *run, "--seed", "9"], "has no seed 9; its seeds are 1."),
