@@ -135,7 +135,7 @@ FOUND = {"lion": [1.0, 2.5, -0.3]}
         codecs.BOM_UTF8 + VECTORS.encode(),
         f"2 3\n{VECTORS}".encode(),
         f"2\t3 \r\n{VECTORS}".encode(),
-        gzip(VECTORS.encode()),
+        gzip(VECTORS.encode(), mtime=0),
         bzip2(VECTORS.encode()),
         lzma.compress(VECTORS.encode()),
     ],
