@@ -97,6 +97,8 @@ def test_the_workflow_runs_in_a_folder_that_has_only_a_config(call):
 def test_what_other_commands_need_is_in_the_package(call):
     call("parley", "config-docs", "--out", "keys.md")
     assert Path("keys.md").read_bytes() == (ROOT / "config/README.md").read_bytes()
+    # The default experiment's config and class set are in the package, too.
+    assert "fetch_images" in call("parley", "run", "--cores", "1", "--dry-run", "images")
     call("parley", "init")
     assert Path("config/animals30.yaml").read_bytes() == (ROOT / "config/animals30.yaml").read_bytes()
     assert "fetch_images" in call("parley", "run", "--cores", "1", "--dry-run", "images")
