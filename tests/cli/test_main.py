@@ -8,6 +8,7 @@ import pytest
 
 from parley import __version__
 from parley.cli.main import main, make_parser
+from parley.core.installation import PROJECT
 
 
 def ended(capsys, *arguments):
@@ -82,3 +83,12 @@ def test_what_is_not_explained_is_found():
 def test_python_runs_it_as_a_module():
     done = subprocess.run([sys.executable, "-m", "parley.cli.main", "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"parley {__version__}\n")
+
+
+def test_the_status_of_an_experiment_of_another_folder_names_that_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    folder = tmp_path / "results/mine"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("experiment: mine\n")
+    assert main(["status", str(folder)]) == 2
+    assert capsys.readouterr().err == f"{folder} is an experiment of another folder; run this command in {tmp_path}.\n"

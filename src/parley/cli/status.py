@@ -93,6 +93,9 @@ def _configfiles(chosen: argparse.Namespace) -> list[Path]:
         raise ParleyError(
             f"{chosen.folder} is not a folder; give the path of an experiment's folder, such as results/world."
         )
+    project = chosen.folder.resolve().parents[1]
+    if chosen.folder.resolve().parent.name == "results" and project != Path().resolve():
+        raise ParleyError(f"{chosen.folder} is an experiment of another folder; run this command in {project}.")
     if not config.is_file():
         raise ParleyError(f"{chosen.folder} has no config.yaml yet; give the experiment's config with --configfile.")
     return [config]

@@ -190,11 +190,16 @@ def mean_change_original(messages: Values, active: Values, batch_size: int) -> f
 
 def sentence(result: Mapping[str, Any]) -> str:
     """Format the main metrics of a file as one line of text."""
-    return (
-        f"{result['n']} images among {result['candidates']} classes, "
-        f"accuracy@1 {fraction(result['accuracy@1'])} (chance {fraction(result['chance@1'])}), "
-        f"accuracy@{result['k']} {fraction(result['accuracy@k'])} (chance {fraction(result['chance@k'])}), "
-        f"length {result['length']:.2f} exchanges"
+    accuracies = [
+        f"accuracy@{k} {fraction(result[f'accuracy@{key}'])} (chance {fraction(result[f'chance@{key}'])})"
+        for key, k in (("1", 1), ("k", result["k"]))
+    ]
+    return ", ".join(
+        [
+            f"{result['n']} images among {result['candidates']} classes",
+            *dict.fromkeys(accuracies),
+            f"length {result['length']:.2f} exchanges",
+        ]
     )
 
 
