@@ -48,10 +48,13 @@ def test_everything_wrong_with_a_class_set_is_told_together(project):
         (b"training: {steps: 3}\nexperiment: a\ntraining: {k: 1}\n", "line 3: the key training is also in line 1"),
         (b"experiment: " + b"[" * 100_000, "line 1: more than 30 sections and lists are inside each other"),
         (b"".join(b"key%d: 1\n" % number for number in range(700_000)), "is larger than"),
+        (b"", "has no settings"),
+        (b"# experiment: a\n", "has no settings"),
+        (b"- experiment\n- a\n", "has no settings"),
         (b"experiment: caf\xe9\n", "line 1 is not UTF-8 text"),
         (None, "bad.yaml does not exist; check the path"),
     ],
-    ids=["key twice", "nested", "many keys", "latin-1", "missing"],
+    ids=["key twice", "nested", "many keys", "empty", "comment", "list", "latin-1", "missing"],
 )
 def test_a_config_that_snakemake_would_misread_is_refused(project, content, told):
     (project.folder / "bad.yaml").unlink(missing_ok=True)
