@@ -60,6 +60,20 @@ def test_a_folder_a_class(project, pictures):
     assert hashes_of_splits(project, "folder") == EVERY_PICTURE
 
 
+def test_images_that_could_not_be_read_are_read_below_another_root(project, pictures):
+    """Links that lead out of the root are refused, whether or not the same files have been used as they are."""
+    for name in NAMES:
+        (project.folder / "links" / name).mkdir(parents=True)
+        for image in (pictures / name).iterdir():
+            (project.folder / "links" / name / image.name).symlink_to(image)
+    for number, (root, is_read) in enumerate([("links", False), ("pictures", True), ("links", False)]):
+        source = {"kind": "folder", "folder": {"root": root}}
+        config = project.write_config(f"root{number}", classes="classes.tsv", source=source, **COMMON, seed=7)
+        out = project.snakemake("--cores", "2", "splits", config=config, ok=is_read)
+        assert ("0 images of the 3 needed, after trying 3 of 3 candidates (3 outside_root)" in out) == (not is_read)
+    assert hashes_of_splits(project, "root1") == EVERY_PICTURE
+
+
 @pytest.fixture(scope="module")
 def tars(project, pictures):
     folder = project.folder / "tars"

@@ -48,6 +48,10 @@ class Findings:
 
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
-    """Return "did you mean …?" with the word of `known` most similar to `word`, or `otherwise` if none is similar."""
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=cutoff)
-    return f"did you mean {near[0]}?" if near else otherwise
+    """Return "did you mean …?" with the word of `known` most similar to `word`, or `otherwise` if none is similar.
+
+    Words that differ only in case are the same.
+    """
+    lowered = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(str(word).lower(), lowered, n=1, cutoff=cutoff)
+    return f"did you mean {lowered[near[0]]}?" if near else otherwise

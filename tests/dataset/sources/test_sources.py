@@ -154,6 +154,77 @@ class TestFolder:
         one, two = (open_source(SourceOptions("folder", root=tmp_path / root)) for root in ("one", "two"))
         assert one.digest([LION]) == two.digest([LION])
 
+    @pytest.mark.parametrize("name", ["bee", "n01"])
+    def test_a_link_to_nothing_or_to_itself_is_named(self, tmp_path, name):
+        tmp_path.joinpath(name).symlink_to(name)
+        (finding,) = open_source(SourceOptions("folder", root=tmp_path)).check([ImageClass("bee", "n01", "in")])
+        assert finding == f"Class 'bee': {tmp_path}/{name} is a link to {name}, which leads nowhere; mend it."
+
+    @pytest.mark.parametrize(("kind", "name"), [("folder", "LION"), ("folder", "Lion"), ("tars", "LION.TAR")])
+    def test_suggestions_ignore_case(self, tmp_path, kind, name):
+        write_files(tmp_path, f"{name}/a.jpg")
+        (finding,) = open_source(SourceOptions(kind, root=tmp_path)).check([LION])
+        assert f"(did you mean {name}?)" in finding
+
+
+ELSEWHERE = "../elsewhere/lion"
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "link", "target"),
+    [
+        ("folder", "lion/a.jpg", "lion/a.jpg", f"../{ELSEWHERE}/a.jpg"),
+        ("folder", "lion/a.jpg", "lion", ELSEWHERE),
+        ("folder", "lion/b/a.jpg", "lion", ELSEWHERE),
+        ("folder", "lion/a.jpg", "lion/a.jpg", "../lion/a.jpg"),
+        ("folder", "lion/a.jpg", "lion/a.jpg", "nothing"),
+        ("tars", "lion.tar", "lion.tar", "../elsewhere/lion.tar"),
+        ("manifest", "lion/a.jpg", "lion/a.jpg", f"../{ELSEWHERE}/a.jpg"),
+        ("manifest", "lion/a.jpg", "lion", ELSEWHERE),
+        ("manifest", "lion/a.jpg", "lion/a.jpg", "nothing"),
+        ("manifest", "lion/a.jpg", "", ""),
+        ("manifest", "lion.tar", "lion.tar", "../elsewhere/lion.tar"),
+        ("manifest", "lion.tar", "", ""),
+    ],
+)
+def test_images_that_cannot_be_read_are_another_set_than_the_same_ones_that_can(tmp_path, kind, file, link, target):
+    """The links lead to files of the same size and time, once out of the root and once within it."""
+    address = f"{file}!a.jpg" if kind == "manifest" and file.endswith(".tar") else file
+    (tmp_path / "table.tsv").write_text(f"class\tpath\nlion\t{address}\nhen\thttp://a/1.jpg\n")
+    digests, hens = [], []
+    for folder in ("root", "elsewhere"):
+        write_tar(tmp_path / folder / file, "a.jpg")
+        os.utime(tmp_path / folder / file, (1, 1))
+    options = SourceOptions(
+        kind, root=tmp_path / "root", manifest=tmp_path / "table.tsv" if kind == "manifest" else None
+    )
+    for is_read in (True, False, True):
+        path = tmp_path / "root" / (link or file)
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+        if is_read:
+            shutil.copytree(tmp_path / "elsewhere", tmp_path / "root", dirs_exist_ok=True)
+        elif link:
+            path.symlink_to(target)
+        assert (LocalFiles(tmp_path / "root", 1 << 20).get(address).error is None) == is_read
+        digests.append(open_source(options).digest([LION]))
+        hens.append(open_source(options).digest([HEN]))
+    assert digests[0] == digests[2] != digests[1]
+    assert hens[0] == hens[1] == hens[2]
+
+
+@pytest.mark.parametrize("file", ["lion/a.jpg", "lion/b/a.jpg"])
+def test_links_within_the_root_are_as_good_as_files(tmp_path, file):
+    write_files(tmp_path, f"one/{file}", f"two/kept/{file}")
+    (tmp_path / "two/lion").symlink_to("kept/lion")
+    write_files(tmp_path, "three/kept.jpg", f"three/{file}")
+    (tmp_path / "three" / file).unlink()
+    (tmp_path / "three" / file).symlink_to(tmp_path / "three/kept.jpg")
+    for path in (f"one/{file}", f"two/kept/{file}", "three/kept.jpg"):
+        (tmp_path / path).write_text("same")
+        os.utime(tmp_path / path, (1, 1))
+    roots = [tmp_path / name for name in ("one", "two", "three")]
+    assert len({open_source(SourceOptions("folder", root=root)).digest([LION]) for root in roots}) == 1
+
 
 class TestTars:
     def test_image_members_come_sorted(self, tmp_path):

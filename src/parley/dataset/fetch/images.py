@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import stat
 import threading
 from collections.abc import Callable, Hashable
@@ -14,7 +13,7 @@ from queue import Empty, SimpleQueue
 
 from parley.core.file_names import spellings
 from parley.core.files import is_web_url
-from parley.dataset.archives import DAMAGED, Archive, nested_tars, open_archive
+from parley.dataset.archives import DAMAGED, IN_TAR_OR_ZIP, Archive, nested_tars, open_archive
 from parley.dataset.fetch.cache import Cache
 from parley.dataset.fetch.client import Client
 from parley.dataset.fetch.options import FetchOptions
@@ -22,7 +21,6 @@ from parley.dataset.fetch.outcomes import TRANSIENT, UNREACHABLE, Answer, Decisi
 from parley.dataset.fetch.validate import fetch_result
 from parley.dataset.listing import image_key
 
-_ARCHIVE = re.compile(r"(.*?\.(?:tar|zip))!(.*)", re.IGNORECASE | re.DOTALL)
 Candidate = tuple[str, str]
 """Image key, and URL or local path."""
 _POLL_S = 0.01
@@ -46,7 +44,7 @@ class LocalFiles:
 
     def get(self, entry: str) -> Answer:
         """Read an image, given as a path relative to the root or as `<tar or zip>!<member>`."""
-        if self._provide is not None and (in_archive := _ARCHIVE.fullmatch(entry)):
+        if self._provide is not None and (in_archive := IN_TAR_OR_ZIP.fullmatch(entry)):
             with self._lock:
                 if in_archive[1] not in self._provided:
                     self._provide(in_archive[1])
@@ -65,7 +63,7 @@ class LocalFiles:
             return Answer(entry, error=ErrorClass.MISSING if is_circular else ErrorClass.UNREADABLE)
 
     def _read(self, entry: str) -> Answer:
-        if in_archive := _ARCHIVE.fullmatch(entry):
+        if in_archive := IN_TAR_OR_ZIP.fullmatch(entry):
             return self._read_member(entry, *in_archive.groups())
         path = self._resolved(entry)
         if not path.is_relative_to(self._root):

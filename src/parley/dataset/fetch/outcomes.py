@@ -101,6 +101,10 @@ TRANSIENT = RETRIED | UNREACHABLE | {ErrorClass.DEADLINE, ErrorClass.TLS, ErrorC
 """Errors after which a later run requests the URL again."""
 
 
+LOCAL = frozenset({ErrorClass.MISSING, ErrorClass.OUTSIDE_ROOT, ErrorClass.UNREADABLE})
+"""Errors in reading local files, which may be mended or differ below another root."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Response from a URL or content of a local file, before the bytes are validated."""
@@ -172,4 +176,4 @@ class FetchResult:
 def may_change(manifest: str | Path, local: bool) -> bool:
     """Return whether a later run would request a URL of a manifest again or, if `local`, read a local file again."""
     tried = stream_table(manifest, ["url", "error_class"])
-    return any(error in TRANSIENT or (local and not is_web_url(url)) for url, error in tried)
+    return any(error in TRANSIENT | LOCAL or (local and not is_web_url(url)) for url, error in tried)

@@ -1,6 +1,8 @@
 """Base class of image sources, and their settings."""
 
 import hashlib
+import os
+import stat
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -274,6 +276,28 @@ def is_image(name: str, head: Callable[[], bytes], passed_over: Counter[str]) ->
     if kind not in FORMATS:
         passed_over[kind] += 1
     return kind in FORMATS
+
+
+def file_facts(root: Path, names: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield the name, size and modification time of files, given relative to a root.
+
+    Size and time are 0 if a fetch cannot read the file: it is missing, reading is not permitted, or a link or `..`
+    leads out of the root. So images fetched when other files could be read are not taken for these.
+    """
+    top, folders = os.path.realpath(root).rstrip("/"), dict[str, str]()
+    for name in names:
+        above, _, own = name.rpartition("/")
+        folder = folders.get(above) or folders.setdefault(above, os.path.realpath(f"{top}/{above}"))
+        file = f"{folder}/{own}"
+        try:
+            status = os.lstat(file)  # Strings need a quarter of the time of `Path`, for perhaps 100,000 files.
+            if stat.S_ISLNK(status.st_mode):
+                file = os.path.realpath(file)
+                status = os.stat(file)  # noqa: PTH116
+            is_read = file.startswith(f"{top}/") and os.access(file, os.R_OK)
+        except (OSError, ValueError):  # A NUL in a path raises ValueError.
+            is_read = False
+        yield (name, status.st_size, status.st_mtime_ns) if is_read else (name, 0, 0)
 
 
 def file_fingerprint(path: Path) -> str:

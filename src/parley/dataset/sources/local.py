@@ -21,7 +21,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN, has_image_suffix
 from parley.dataset.listing import storable
 from parley.dataset.sources.archive import store_of, stored, template_problems
-from parley.dataset.sources.base import EntrySource, SourceOptions, is_image
+from parley.dataset.sources.base import EntrySource, SourceOptions, file_facts, is_image
 
 MOST_SUGGESTIONS = 10
 """Maximum number of classes without a folder or tar for which a similar one is suggested."""
@@ -42,7 +42,12 @@ class _OnePerClass(EntrySource):
         found = self._root_problems()
         for image_class in classes if not found else ():
             names, existing = self._names(image_class), self._existing(image_class)
-            if not existing:
+            link = next((root / name for name in names if (root / name).is_symlink()), None)
+            if not existing and link is not None:
+                found.append(
+                    f"Class {image_class.name!r}: {link} is a link to {link.readlink()}, which leads nowhere; mend it."
+                )
+            elif not existing:
                 # In a large root, suggestions take seconds.
                 similar = sorted(path.name for path in root.iterdir()) if len(found) < MOST_SUGGESTIONS else []
                 hint = did_you_mean(names[0], similar)
@@ -97,16 +102,9 @@ class Folder(_OnePerClass):
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of the names, sizes and modification times of the images in the class folders."""
-        facts = []
-        for _, folder in self._paths(classes):
-            for name in self._images(folder):
-                try:
-                    status = (folder.parent / name).stat()
-                except OSError:  # A link to nothing or to itself, which a fetch counts as missing or unreadable.
-                    facts.append((name, 0, 0))
-                else:
-                    facts.append((name, status.st_size, status.st_mtime_ns))
-        return self._digest_of([image_class.name for image_class in classes], facts)
+        names = (name for _, folder in self._paths(classes) for name in self._images(folder))
+        facts = file_facts(self.options.root or Path(), names)
+        return self._digest_of([image_class.name for image_class in classes], list(facts))
 
     def _images(self, path: Path) -> Iterator[str]:
         return (
@@ -153,8 +151,12 @@ class Tars(_OnePerClass):
         if self.options.locations:
             named = [(image_class.name, image_class.wnid) for image_class in classes]
             return self._digest_of(self.options.locations[0], named)
-        tars = [(name, tar.name, (tar if tar.is_file() else tar.parent).stat()) for name, tar in self._paths(classes)]
-        return self._digest_of([(name, tar, status.st_size, status.st_mtime_ns) for name, tar, status in tars])
+        root, tars = self.options.root or Path(), [(name, tar.name) for name, tar in self._paths(classes)]
+        if root.is_file():
+            status = root.stat()
+            return self._digest_of([(*one, status.st_size, status.st_mtime_ns) for one in tars])
+        facts = file_facts(root, [tar for _, tar in tars])
+        return self._digest_of([(name, *of_tar) for (name, _), of_tar in zip(tars, facts, strict=True)])
 
     def provide(self, classes: Sequence[ImageClass]) -> Path | None:
         """Return the folder or tar that contains the tars; tars on the web are downloaded by `archive_downloader`."""

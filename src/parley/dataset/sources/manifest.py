@@ -1,14 +1,16 @@
 """Image source `manifest`: a table (TSV) with the column `class` and one or both of the columns `url` and `path`."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from parley.core.errors import ParleyError
 from parley.core.tables import header_of, stream_table
+from parley.dataset.archives import IN_TAR_OR_ZIP
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
-from parley.dataset.sources.base import EntrySource, Stated, class_labels
+from parley.dataset.sources.base import EntrySource, Stated, class_labels, file_facts
 
 _ADDRESS_COLUMNS = ("path", "url")
 # fmt: off
@@ -47,6 +49,12 @@ class ManifestTable(EntrySource):
             )
         return found + self._root_problems()
 
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Return a digest of the table, classes and root, and of the classes' local files that cannot be read."""
+        digest = super().digest(classes)
+        unread = [address for label in class_labels(classes) for address in self._unread.get(label, ())]
+        return self._digest_of(digest, unread) if unread else digest
+
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
         """Yield the class (name or wnid) and address of each row."""
         return ((label, address) for label, address, _ in self._rows())
@@ -84,6 +92,19 @@ class ManifestTable(EntrySource):
         if self.options.manifest is None:
             raise ParleyError("A source of kind 'manifest' needs source.manifest.path, the path of its table.")
         return self.options.manifest
+
+    @cached_property
+    def _unread(self) -> dict[str, list[str]]:
+        """Local paths that a fetch cannot read, by class name or wnid; empty if the table has errors."""
+        found: dict[str, list[str]] = {}
+        with suppress(ParleyError):  # `check` and `listing` report them.
+            if self.options.root is not None and "path" in self._header:
+                listed = [row for row in self.entries([]) if row[1] and "://" not in row[1]]
+                files = file_facts(self.options.root, (IN_TAR_OR_ZIP.sub(r"\1", address) for _, address in listed))
+                for (label, address), (_, *facts) in zip(listed, files, strict=True):
+                    if not any(facts):
+                        found.setdefault(label, []).append(address)
+        return found
 
     @cached_property
     def _header(self) -> list[str]:
