@@ -114,6 +114,8 @@ class LogHandler(LogHandlerBase):
             record = self._early.pop(0)
             try:
                 self.view.show(record)
+            except SystemExit:  # Rich's, once nobody reads the output. It would end a thread that Snakemake waits for.
+                continue
             except Exception:  # noqa: BLE001 - no error of the view may end the run; logging prints it
                 self.handleError(record)
 

@@ -170,3 +170,22 @@ def test_a_killed_job_is_reported_as_killed(project, config):
     )
     assert listed in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_whose_output_nobody_reads_any_more_ends_as_usual(project, fails):
+    """As after `| head -1`, or when a connection is lost under nohup."""
+    descriptions = project.folder / "results/tiny/descriptions.csv"
+    given = descriptions.read_bytes()
+    try:
+        descriptions.write_bytes(given + b" " * fails)  # Damaged, which the job tells.
+        run = command("tiny.yaml", "words", "--forcerun", "embed_words")
+        process = subprocess.Popen(run, cwd=project.folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        process.stderr.readline()
+        process.stderr.close()
+        try:
+            assert process.wait(120) == fails
+        finally:
+            process.kill()
+    finally:
+        descriptions.write_bytes(given)

@@ -235,5 +235,7 @@ def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
             workflow.logger_manager.queue_listener.queue.join()
             plugin.view.finish()
         show(console(sys.stderr, colour=not workflow.output_settings.nocolor))
+    except SystemExit:  # Rich's, if nobody reads the output any more.
+        return
     except Exception as error:  # noqa: BLE001 - no error may change the outcome of the run
         sys.stderr.write(f"The results cannot be shown here: {type(error).__name__}: {error}\n")
