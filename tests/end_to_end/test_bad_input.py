@@ -2,6 +2,8 @@
 
 import json
 
+import h5py
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -63,6 +65,21 @@ def test_a_config_that_snakemake_would_misread_is_refused(project, content, told
     out = project.snakemake("--cores", "1", config="bad.yaml", ok=False)
     assert told in out
     assert "Traceback" not in out
+
+
+def test_features_that_two_splits_share_are_a_warning(project):
+    (project.folder / "given").mkdir(exist_ok=True)
+    for part, first in (("train", 0), ("dev", 8)):
+        with h5py.File(project.folder / f"given/{part}.hdf5", "w") as file:
+            file["Target"], file["Location"] = np.arange(4) % 2, [f"{first + row}".encode() for row in range(4)]
+            file["avgpool_512"] = np.random.default_rng(first).normal(size=(4, 1, 8)).astype(np.float32)
+    (project.folder / "given/d.csv").write_text("0,ant,a small insect\n1,bee,a striped insect\n")
+    given = {"train": "given/train.hdf5", "dev": "given/dev.hdf5", "test": "given/train.hdf5"}
+    source = {"kind": "features", "features": {**given, "descriptions": "given/d.csv"}}
+    config = project.write_config("shared", source=source, evaluation={"k": 1})
+    out = project.snakemake("--cores", "1", "results/shared/test.hdf5", config=config)
+    assert "given/train.hdf5: 4 of 4 images have the names, and 4 the features, of images of the train split" in out
+    assert "images of the dev split" not in out
 
 
 def test_k_above_the_classes_is_reported(project):

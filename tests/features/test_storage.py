@@ -7,7 +7,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.listing import image_key
-from parley.features.storage import layer_shapes, read_features
+from parley.features.storage import layer_shapes, open_features, read_features, same_images
 
 RNG = np.random.default_rng(0)
 POOLED, MAP, LOGITS = (
@@ -80,33 +80,147 @@ def change(name, values):
     return damage
 
 
-def with_nan(path):
+def with_value(value, kind=np.float32):
+    features = POOLED.astype(kind)
+    features[3, 0, 7] = value
+    return change("avgpool_512", features)
+
+
+def labels(row_3, kind=None):
+    return change("Target", np.array([2, 0, 1, row_3, 0], kind))
+
+
+def link(name, target):
+    def damage(path):
+        with h5py.File(path, "a") as file:
+            del file[name]
+            file[name] = target
+
+    return damage
+
+
+def group(name):
+    def damage(path):
+        with h5py.File(path, "a") as file:
+            del file[name]
+            file.create_group(name)["x"] = POOLED
+
+    return damage
+
+
+def lost_source(path):
+    layout = h5py.VirtualLayout(POOLED.shape, np.float32)
+    layout[:] = h5py.VirtualSource("gone.hdf5", "x", POOLED.shape)
     with h5py.File(path, "a") as file:
-        file["avgpool_512"][3, 0, 7] = np.nan
+        del file["avgpool_512"]
+        file.create_virtual_dataset("avgpool_512", layout)
+
+
+def content(value):
+    return lambda path: path.write_bytes(value)
+
+
+ROW_3 = r"in row 3 \(counted from 0\)"
 
 
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (cut, "not a valid HDF5 file"),
-        (lambda path: path.write_text("hello"), "not a valid HDF5 file"),
+        (cut, r"not a valid HDF5 file of features: it is cut off at byte \d+; make or download it again"),
+        (
+            content(b"hello"),
+            r"not a valid HDF5 file of features \(.*signature not found\)\); make or download it again",
+        ),
+        (content(b""), "it is empty; make"),
+        (content(b"\n<!DOCTYPE html><html>login"), "it is an HTML page, as of a login or an error; make"),
+        (content(b"version https://git-lfs.github.com/spec/v1\noid"), "a pointer of Git LFS; run `git lfs pull`"),
+        (content(b"\x1f\x8b\x08"), "it is compressed; decompress it"),
+        (content(b"PK\3\4"), "it is a ZIP archive"),
+        (content(b"\x93NUMPY\1\0"), "it is a NumPy array"),
+        (content(b"MATLAB 5.0 MAT-file"), "a MATLAB file of version 5; save it with -v7.3"),
         (lambda path: path.unlink(), "does not exist"),
         (change("Target", None), "has no Target.*Target must contain its label id"),
         (change("Location", None), "has no Location.*and Location its name"),
-        (change("avgpool_512", None), "has no avgpool_512.*Make it with this layer"),
+        (change("avgpool_512", None), "has no avgpool_512.*set game.image_layer to one that it has"),
         (change("Location", [b"one"]), "differ in their number of rows"),
         (change("avgpool_512", POOLED[:4]), "differ in their number of rows"),
         (change("avgpool_512", POOLED.astype(int)), "must be floats"),
         (change("avgpool_512", np.zeros((5, 2, 512), np.float32)), "must be floats"),
-        (with_nan, "infinite values or NaN"),
+        (change("avgpool_512", np.zeros((5, 1, 0), np.float32)), "without a value; make"),
+        (with_value(np.nan), f"avgpool_512 contains nan {ROW_3}; every feature must be a finite number: make"),
+        (with_value(-np.inf), f"avgpool_512 contains -inf {ROW_3}"),
+        (with_value(1e300, np.float64), rf"avgpool_512 contains 1e\+300, too large for float32 {ROW_3}"),
+        (labels(1.5), f"Target is 1.5 {ROW_3}; a label id is an integer from 0 up"),
+        (labels(np.nan), f"Target is nan {ROW_3}"),
+        (labels(np.inf), f"Target is inf {ROW_3}"),
+        (labels(2.0**70), f"Target is 1.18.*e\\+21 {ROW_3}"),
+        (labels(-1), f"Target is -1 {ROW_3}"),
+        (labels(2**63 + 1, np.uint64), f"Target is 9223372036854775809 {ROW_3}"),
+        (labels(b"1.0", "S9"), f"Target is b'1.0' {ROW_3}"),
+        (change("Target", np.array([1, 0, 1, 1, 0], bool)), "Target is bool; it must be integers"),
+        (change("Target", np.zeros(5, [("a", "i8"), ("b", "f4")])), r"Target is \[\('a'.*it must be integers"),
+        (change("Target", np.zeros((5, 1), int)), r"Target is of shape \(5, 1\); it must be \[N\]"),
+        (change("Target", 3), r"Target is of shape \(\); it must be \[N\]"),
+        (change("Target", h5py.Empty("i8")), r"Target is of shape None; it must be \[N\]"),
+        (change("Location", np.zeros((5, 2), "S3")), r"Location is of shape \(5, 2\)"),
+        (
+            change("Location", [b"a", b"b", b"c", b"caf\xe9", b"e"]),
+            r"Location of row 3 .*is not UTF-8 text \(b'caf\\xe9'\)",
+        ),
+        (group("Target"), "Target is a group; it must be a dataset"),
+        (group("avgpool_512"), "avgpool_512 is a group; it must be a dataset"),
+        (link("avgpool_512", h5py.SoftLink("/avgpool_512")), "avgpool_512 cannot be opened"),
+        (link("avgpool_512", h5py.SoftLink("/gone")), "avgpool_512 is a link that leads nowhere"),
+        (lost_source, "avgpool_512 refers to a file that is gone, the first is .*gone.hdf5; bring them back"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused_by_name(tmp_path, damage, told):
     write_original(tmp_path / "f.hdf5")
     damage(tmp_path / "f.hdf5")
-    with pytest.raises(ParleyError, match=told) as caught:
-        read_features(tmp_path / "f.hdf5", "pooled")
-    assert "f.hdf5" in str(caught.value)
+    for read in (read_features, open_features):
+        with pytest.raises(ParleyError, match=told) as caught:
+            read(tmp_path / "f.hdf5", "pooled")
+        assert "f.hdf5" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", ">i4", "f8", "S3", h5py.string_dtype()])
+def test_label_ids_of_any_type_are_the_same(tmp_path, kind):
+    write_original(tmp_path / "f.hdf5")
+    with h5py.File(tmp_path / "f.hdf5", "a") as file:
+        values = file["Target"][:]
+        del file["Target"]
+        texts = isinstance(kind, np.dtype) or kind == "S3"
+        file.create_dataset("Target", data=[str(one) for one in values] if texts else values, dtype=kind)
+    rows = read_features(tmp_path / "f.hdf5", "pooled")
+    assert rows.targets.tolist() == [2, 0, 1, 1, 0]
+    assert rows.targets.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("locations", "features", "told"),
+    [
+        ([b"a", b"b"], [3, 4], ""),
+        ([b"a", b"a"], [3, 4], "test.hdf5: 1 of 2 images have the name of another"),
+        ([b"a", b"0"], [3, 4], "test.hdf5: 1 of 2 images have the names, and 0 the features, of images of the train"),
+        ([b"a", b"b"], [3, 1], "test.hdf5: 0 of 2 images have the names, and 1 the features, of images of the train"),
+    ],
+)
+def test_images_that_are_twice_in_the_splits_are_a_warning(tmp_path, locations, features, told):
+    for part, names, values in [("train", [b"0", b"1", b"2"], [0, 1, 2]), ("test", locations, features)]:
+        with h5py.File(tmp_path / f"{part}.hdf5", "w") as file:
+            file["Target"], file["Location"] = np.zeros(len(names), int), names
+            file["avgpool_512"] = np.array(values, np.float32)[:, None, None]
+    rows = read_features(tmp_path / "test.hdf5", "pooled")
+    found = same_images("test.hdf5", rows, [tmp_path / "train.hdf5"])
+    assert [sentence[: len(told)] for sentence in found] == [told] * bool(told)
+
+
+def test_a_file_that_a_stage_makes_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/a").mkdir(parents=True)
+    (tmp_path / "results/a/test.hdf5").write_bytes(b"")
+    with pytest.raises(ParleyError, match="it is empty; remove it and run again"):
+        read_features("results/a/test.hdf5", "pooled")
 
 
 def test_reading_imports_no_torch():

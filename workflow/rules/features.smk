@@ -68,6 +68,7 @@ else:
     rule import_features:
         input:
             part=VALUES.given_features,
+            earlier=VALUES.earlier_splits,  # They must not contain the same images.
         output:
             part=result("{part}.hdf5"),
         log:

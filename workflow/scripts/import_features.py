@@ -1,11 +1,13 @@
-"""Import an existing feature file of a split: check it and copy it to the experiment."""
+"""Import an existing feature file of a split: check it, compare it with those before, and copy it."""
 
 from stage import stage
 
 from parley.core.files import copy_file
-from parley.features.storage import read_features
+from parley.features.storage import read_features, same_images
 
 with stage(snakemake) as logger:
     rows = read_features(snakemake.input.part, "pooled")
     logger.info("%s: %d images", snakemake.input.part, len(rows.targets))
+    for sentence in same_images(snakemake.input.part, rows, snakemake.input.earlier):
+        logger.warning(sentence)
     copy_file(snakemake.input.part, snakemake.output.part)

@@ -108,6 +108,8 @@ def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
     values = found.features.reshape(*found.features.shape[:2], -1).mean(axis=2, dtype=np.float64)
     sd = values.std(axis=0)
     scaled = (values - values.mean(axis=0))[:, sd > 0] / sd[sd > 0]
+    if found.keys == list(keys):  # Names may be repeated.
+        return scaled if scaled.shape[1] else None
     row_of = {key: row for row, key in enumerate(found.keys)}
     if lost := [key for key in keys if key not in row_of]:
         raise ParleyError(

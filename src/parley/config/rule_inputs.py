@@ -130,6 +130,11 @@ class RuleValues:
         path: str = self._config["source"]["features"][wildcards.part]
         return path
 
+    def earlier_splits(self, wildcards: Any) -> list[str]:
+        """Return the paths of the feature files of the splits before a split."""
+        parts = self._paths.parts
+        return [self._paths.result(f"{part}.hdf5") for part in parts[: parts.index(wildcards.part)]]
+
     def tables(self) -> list[str]:
         """Return the paths of the tables for a paper."""
         names = [table["name"] for table in self._config["tables"]]

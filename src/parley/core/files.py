@@ -18,6 +18,17 @@ from parley.core.errors import ParleyError
 
 ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 """Pattern of the names of temporary files; those of processes that were killed remain."""
+_MISTAKEN = (
+    (re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE), "an HTML page, as of a login or an error", ""),
+    (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS", "run `git lfs pull`"),
+    (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ"), "compressed", "decompress it"),
+    (re.compile(rb"PK\x03\x04"), "a ZIP archive or a spreadsheet", "unpack or export it"),
+    (re.compile(rb"\x89HDF\r\n"), "HDF5", ""),
+    (re.compile(rb"\x93NUMPY"), "a NumPy array (.npy)", ""),
+    (re.compile(rb"MATLAB 5\.0"), "a MATLAB file of version 5", "save it with -v7.3"),
+    (re.compile(rb"\x80[\x02-\x05]"), "a pickle", ""),
+)
+"""What files are that were given in place of others: their first bytes, words for them, and what to do."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -135,6 +146,24 @@ def read_lines(path: str | Path) -> list[str]:
         raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); remove it and run again.") from error
     except OSError as error:
         raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that writes it.") from error
+
+
+def mistaken_for(path: str | Path) -> tuple[str, str]:
+    """Return what a file that cannot be read is, such as an HTML page, and what to do; empty strings if unknown."""
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(512)
+    except OSError:
+        return "", ""
+    if not head:
+        return "empty", ""
+    return next(((kind, fix) for pattern, kind, fix in _MISTAKEN if pattern.match(head)), ("", ""))
+
+
+def remake(path: str | Path) -> str:
+    """Return what to do about a damaged file: a stage makes it again, or it is the user's own."""
+    is_made = Path(os.path.relpath(path)).parts[:1] in (("results",), ("resources",))
+    return "remove it and run again" if is_made else "make or download it again"
 
 
 def sha256_of(path: str | Path) -> str:

@@ -6,11 +6,13 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 
 import h5py
 
 from parley.core.errors import ParleyError
+from parley.core.files import mistaken_for, remake
 
 DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 """Exceptions that h5py may raise when a damaged file is accessed."""
@@ -48,8 +50,17 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except DAMAGE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ParleyError(f"{path} is not a valid {what} ({reason}); remove it and run again.") from error
+        raise ParleyError(_unreadable(path, what, error)) from error
+
+
+def _unreadable(path: str | Path, what: str, error: Exception) -> str:
+    """Return an error message that says what the file is in place of HDF5, or how it is damaged."""
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    kind, fix = mistaken_for(path)
+    if "truncated file" in reason:
+        kind = f"cut off at byte {Path(path).stat().st_size}"
+    told = f": it is {kind}" if kind and not kind.startswith("HDF5") else f" ({reason})"
+    return f"{path} is not a valid {what}{told}; {fix or remake(path)}."
 
 
 def texts(dataset: h5py.Dataset) -> list[str]:
@@ -64,12 +75,23 @@ def check_untrusted(file: h5py.File, path: str | Path) -> None:
     `features.gather: reference` writes them.
     """
     for name in file:
+        check_item(file, name, path)
+
+
+def check_item(file: h5py.File, name: str, path: str | Path) -> None:
+    """Do what `check_untrusted` does for one item, which may be in a group, such as ``group/dataset``."""
+    for step in accumulate(name.split("/"), "{}/{}".format):
         # The link is checked before it is followed, because its target may be a device file.
-        if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
-            raise ParleyError(f"{path}: {name} is in another file (an external link); copy it into this one.")
-        item = file.get(name)
-        if item is not None and item.file.filename != file.filename:
-            raise ParleyError(f"{path}: {name} is in another file ({item.file.filename}); copy it into this one.")
+        if isinstance(file.get(step, getlink=True), h5py.ExternalLink):
+            raise ParleyError(f"{path}: {step} is in another file (an external link); copy it into this one.")
+        try:
+            item = file.get(step)
+        except DAMAGE as error:  # Such as a link to itself.
+            raise ParleyError(f"{path}: {step} cannot be opened ({error}); {remake(path)}.") from error
+        if item is None:
+            return
+        if item.file.filename != file.filename:
+            raise ParleyError(f"{path}: {step} is in another file ({item.file.filename}); copy it into this one.")
         if isinstance(item, h5py.Dataset):
             _check_dataset(item, path)
 
@@ -86,8 +108,7 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     stored = dataset.id.get_storage_size()
     if claimed > stored * (_MOST_PACKED if dataset.chunks else 1):
         raise ParleyError(
-            f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored} are stored; "
-            "remove the file and run the stage that writes it."
+            f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored} are stored; {remake(path)}."
         )
 
 
@@ -97,7 +118,7 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
     if (mapped := sum(source.vspace.get_select_npoints() for source in sources)) != dataset.size:
         raise ParleyError(
             f"{path}: {dataset.name[1:]} claims {dataset.size} values, but refers to {mapped} of other files; "
-            "remove the file and run the stage that writes it."
+            f"{remake(path)}."
         )
     ends: dict[tuple[str, str], list[int]] = {}  # HDF5 stores a source's shape only up to the end of the selection.
     for one in sources:
@@ -111,7 +132,7 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
             if not isinstance(source, h5py.Dataset) or source.is_virtual or not _reaches(source.shape, end):
                 raise ParleyError(
                     f"{path}: {dataset.name[1:]} refers to {dataset_name} of {place}, which does not store it; "
-                    "remove the file and run the stage that writes it."
+                    f"{remake(path)}."
                 )
             _check_dataset(source, place)
 

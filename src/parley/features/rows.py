@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
+from parley.features.storage import not_finite
 
 IN_MEMORY_BYTES = 3 << 30
 """Size of the largest layer that is read into memory. With 3 GiB, a training run needs less than 8 GB."""
@@ -119,9 +120,7 @@ def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...
         rows = Read(path, dataset.name, row_shape)
     for piece in rows.pieces():
         if not piece.isfinite().all():
-            raise ParleyError(
-                f"{path}: {dataset.name[1:]} contains infinite values or NaN; remove the file and run again."
-            )
+            raise ParleyError(not_finite(path, dataset))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.core.hdf5 import opened
+from parley.core.files import remake
+from parley.core.hdf5 import check_item, opened
 from parley.dataset.listing import image_key
 
 if TYPE_CHECKING:
@@ -49,9 +51,41 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
         dataset, row_shape = _checked(file, path, layer)
         targets, keys, locations, labels = _about_rows(file, path, dataset)
         features: NDArray[np.float32] = dataset.astype(np.float32)[:]
-    if not np.isfinite(features).all():
-        raise ParleyError(f"{path}: {layer} contains infinite values or NaN; remove the file and run again.")
+        if not np.isfinite(features).all():
+            raise ParleyError(not_finite(path, dataset))
     return FeatureRows(features.reshape(len(features), *row_shape), targets, keys, locations, labels)
+
+
+def same_images(path: str | Path, rows: FeatureRows, earlier: Iterable[str | Path]) -> list[str]:
+    """Return a sentence for each sign that a split has an image twice, or shares images with an earlier split.
+
+    Parameters
+    ----------
+    path
+        Path of the split's feature file, for the sentences.
+    rows
+        The split.
+    earlier
+        Paths of the feature files of the earlier splits, with the layer `pooled`.
+    """
+    count, repeated = len(rows.keys), len(rows.keys) - len(set(rows.keys))
+    found = []
+    if repeated:
+        found.append(
+            f"{path}: {repeated} of {count} images have the name of another (in Location, or Key if there is one), by "
+            "which results list images; give each image its own name."
+        )
+    for other in earlier:
+        theirs = read_features(other, "pooled")
+        names, looks = set(theirs.keys), {row.tobytes() for row in theirs.features}
+        named, same = (sum(one in names for one in rows.keys), sum(row.tobytes() in looks for row in rows.features))
+        if same or named:
+            found.append(
+                f"{path}: {named} of {count} images have the names, and {same} the features, of images of the "
+                f"{Path(other).stem} split; remove images from one of the splits if they are in both, because results "
+                "on images seen in training say little, or give different images different names."
+            )
+    return found
 
 
 def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int64], list[str]]:
@@ -67,6 +101,19 @@ def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int6
         return open_rows(path, dataset, row_shape), targets, keys
 
 
+def not_finite(path: str | Path, dataset: h5py.Dataset) -> str:
+    """Return an error message that names the first row of a layer with a value that float32 cannot hold."""
+    for row in range(len(dataset)):
+        values = np.asarray(dataset[row])
+        with np.errstate(over="ignore"):
+            wrong = values[~np.isfinite(values.astype(np.float32))]
+        if wrong.size:
+            beyond = ", too large for float32" if np.isfinite(wrong[0]) else ""
+            where = f"{dataset.name[1:]} contains {wrong[0]}{beyond} in row {row} (counted from 0)"
+            return f"{path}: {where}; every feature must be a finite number: {remake(path)}."
+    return f"{path}: {dataset.name[1:]} changes while it is read; run again."
+
+
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
     """Check that a layer exists and is readable; return its dataset and the shape of one row."""
     dataset = _dataset_of(file, path, layer)
@@ -78,13 +125,15 @@ def _about_rows(
     file: h5py.File, path: str | Path, dataset: h5py.Dataset
 ) -> tuple[NDArray[np.int64], list[str], list[str], list[str]]:
     """Return the label ids, keys and locations of the images, one for each row, and the class names by label id."""
-    targets = np.asarray(file["Target"][:], np.int64)
-    locations = _texts(file["Location"])
-    keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
+    targets = _label_ids(_column(file, path, "Target"), path)
+    locations = _texts(_column(file, path, "Location"), path)
+    keys = _texts(_column(file, path, "Key"), path) if "Key" in file else [image_key(one) for one in locations]
     lengths = {"Target": len(targets), "Location": len(locations), "Key": len(keys), dataset.name[1:]: len(dataset)}
-    if len(set(lengths.values())) != 1 or targets.ndim != 1:
+    if len(set(lengths.values())) != 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); make the file again.")
+        raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); {remake(path)}.")
+    if not len(targets) or 0 in dataset.shape:
+        raise ParleyError(f"{path}: {dataset.name[1:]} has the shape {dataset.shape}, without a value; {remake(path)}.")
     try:
         return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
     except (ValueError, TypeError, RecursionError) as error:
@@ -97,8 +146,8 @@ def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     with opened(path, "HDF5 file of features") as file:
         for role in ORIGINAL_NAMES:
             name = _name_of(file, role)
-            if name in file:
-                shapes[role] = _row_shape(file[name], path)
+            if isinstance(item := file.get(name), h5py.Dataset):
+                shapes[role] = _row_shape(item, path)
     return shapes
 
 
@@ -108,9 +157,14 @@ def _name_of(file: h5py.File, layer: str) -> str:
 
 def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
     name = _name_of(file, layer)
+    check_item(file, name, path)
     missing = [wanted for wanted in ("Target", "Location", name) if not isinstance(file.get(wanted), h5py.Dataset)]
     if missing:
-        advice = "Make it with this layer (features.layers), or use a file in the original implementation's format."
+        for one in missing:
+            if one in list(file) or one in file:
+                kind = "a link that leads nowhere" if file.get(one) is None else "a group"
+                raise ParleyError(f"{path}: {one} is {kind}; it must be a dataset: {remake(path)}.")
+        advice = "Make it with this layer, or set game.image_layer to one that it has."
         if name not in missing:
             advice = "For each image, Target must contain its label id and Location its name."
         raise ParleyError(f"{path} has no {', '.join(missing)}; it has {', '.join(file) or 'nothing'}. {advice}")
@@ -132,9 +186,12 @@ def _sources(dataset: h5py.Dataset, path: Path) -> set[Path]:
 def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
     """Raise an error if a virtual dataset refers to missing files, because HDF5 would return NaN for their rows."""
     if lost := sorted(str(source) for source in _sources(dataset, path) if not source.is_file()):
+        fix = "bring them back, or copy their values into this file"
+        if "classes" in dataset.file.attrs:  # An attribute of the files that `gather_features` writes.
+            fix = "run `uv run snakemake --cores 1 features`, and set features.gather to copy if they cannot be kept"
+        files = "a file that is" if len(lost) == 1 else f"{len(lost)} files that are"
         raise ParleyError(
-            f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
-            "run `uv run snakemake --cores 1 features`, and set features.gather to copy if these files cannot be kept."
+            f"{path}: {dataset.name[1:]} refers to {files} gone, the first is {os.path.normpath(lost[0])}; {fix}."
         )
 
 
@@ -151,6 +208,42 @@ def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
     return shape
 
 
-def _texts(dataset: h5py.Dataset) -> list[str]:
+def _column(file: h5py.File, path: str | Path, name: str) -> h5py.Dataset:
+    """Return a dataset that has one value for each image."""
+    column = file[name]
+    if not isinstance(column, h5py.Dataset) or column.shape is None or len(column.shape) != 1:
+        kind = f"of shape {column.shape}" if isinstance(column, h5py.Dataset) else "a group"
+        raise ParleyError(f"{path}: {name} is {kind}; it must be [N], with one value for each image: {remake(path)}.")
+    return column
+
+
+def _label_ids(column: h5py.Dataset, path: str | Path) -> NDArray[np.int64]:
+    """Return the label ids of the images, which must be integers from 0 up, of any type but bool."""
+    values = np.asarray(column[:])
+    if values.dtype.kind in "SO":  # Text.
+        texts = [str(one, "utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values]
+        values = np.array([int(one) if one.isascii() and one.isdigit() and len(one) < 16 else -1 for one in texts])
+    if values.dtype.kind not in "iuf":
+        raise ParleyError(f"{path}: Target is {column.dtype}; it must be integers, the label ids of the images.")
+    with np.errstate(invalid="ignore"):
+        ids = values.astype(np.int64)
+    wrong = np.flatnonzero((ids != values) | (ids < 0) | ~np.isfinite(values))
+    if wrong.size:
+        row = int(wrong[0])
+        raise ParleyError(
+            f"{path}: Target is {column[row]} in row {row} (counted from 0); "
+            f"a label id is an integer from 0 up: correct it in descriptions.csv and here ({wrong.size} such rows)."
+        )
+    return ids
+
+
+def _texts(column: h5py.Dataset, path: str | Path) -> list[str]:
     """Return the values of a dataset as texts. Unlike `parley.core.hdf5.texts`, accept numbers, as users' files may."""
-    return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in dataset[:]]
+    found = []
+    for row, value in enumerate(column[:]):
+        try:
+            found.append(value.decode("utf-8") if isinstance(value, bytes) else str(value))
+        except UnicodeDecodeError as error:
+            where = f"{column.name[1:]} of row {row} (counted from 0)"
+            raise ParleyError(f"{path}: {where} is not UTF-8 text ({value[:60]!r}); {remake(path)}.") from error
+    return found
