@@ -160,7 +160,7 @@ rule metrics:
         result("language.csv"),
         result("exchanges.csv"),
         result("comparisons.csv"),
-        result("difficulty.csv") if classifier_layer(CONFIG) else [],
+        result("difficulty.csv") if has_classifier(CONFIG) else [],
         result("interventions.csv"),
         result("agreement.csv"),
         result("config.yaml"),

@@ -99,7 +99,7 @@ def written(folder, parts, labels=CLASSES, layer="pooled"):
     described = [Description(label, f"class {label}", "a b") for label in range(labels)]
     write_descriptions(folder / "descriptions.csv", described)
     paths = {name: str(folder / f"{name}.hdf5") for name in parts}
-    write_difficulty(paths, folder / "descriptions.csv", layer, folder / "d.csv", folder / "d.json")
+    write_difficulty(paths, folder / "descriptions.csv", [layer], folder / "d.csv", folder / "d.json")
     with (folder / "d.csv").open(newline="") as stream:
         return list(csv.DictReader(stream)), json.loads((folder / "d.json").read_text())
 
@@ -116,7 +116,7 @@ def test_label_ids_with_gaps_change_nothing_but_the_ids(tmp_path):
     write_descriptions(tmp_path / "gaps/descriptions.csv", write)
     paths = {name: str(tmp_path / f"gaps/{name}.hdf5") for name in moved}
     out = [tmp_path / "gaps" / name for name in ("descriptions.csv", "d.csv", "d.json")]
-    write_difficulty(paths, out[0], "pooled", out[1], out[2])
+    write_difficulty(paths, out[0], ["pooled"], out[1], out[2])
     assert json.loads(out[2].read_text()) == found
     with out[1].open(newline="") as stream:
         again = list(csv.DictReader(stream))
@@ -180,7 +180,7 @@ def test_scores_of_classes_are_those_of_scikit_learn(tmp_path, monkeypatch):
 
 def test_invalid_inputs_are_refused(tmp_path):
     parts = three(1.0)
-    with pytest.raises(ParleyError, match=r"has no layer4_2; it has .*Make it with this layer"):
+    with pytest.raises(ParleyError, match=r"has no vectors \(map\), only .*; add one"):
         written(tmp_path, parts, layer="map")
     with pytest.raises(ParleyError, match=r"label 3, which .*descriptions\.csv does not describe"):
         written(tmp_path, parts, labels=3)
@@ -189,5 +189,26 @@ def test_invalid_inputs_are_refused(tmp_path):
     with h5py.File(tmp_path / "train.hdf5", "a") as file:
         file["layer4_2"] = np.zeros((120, 1, 6, 2, 2), np.float32)
     paths = {"train": str(tmp_path / "train.hdf5")}
-    with pytest.raises(ParleyError, match="map is a feature map"):
-        write_difficulty(paths, tmp_path / "descriptions.csv", "map", tmp_path / "d.csv", tmp_path / "d.json")
+    with pytest.raises(ParleyError, match=r"has no vectors \(map\), only"):
+        write_difficulty(paths, tmp_path / "descriptions.csv", ["map"], tmp_path / "d.csv", tmp_path / "d.json")
+
+
+def test_the_first_layer_of_vectors_is_used(tmp_path):
+    parts = three(3.0)
+    _, expected = written(tmp_path, parts)
+    for name in parts:
+        with h5py.File(tmp_path / f"{name}.hdf5", "a") as file:
+            file.move("avgpool_512", "clip_b32")
+            file["layer4_2"] = np.zeros((len(parts[name][1]), 1, 6, 2, 2), np.float32)
+    paths = {name: str(tmp_path / f"{name}.hdf5") for name in parts}
+    layers = ["pooled", "map", "logits", "clip_b32"]
+    write_difficulty(paths, tmp_path / "descriptions.csv", layers, tmp_path / "d.csv", tmp_path / "d.json")
+    assert json.loads((tmp_path / "d.json").read_text()) == {**expected, "layer": "clip_b32"}
+
+
+@pytest.mark.parametrize(("labels", "told"), [([0, 3], "3"), ([4, 5], "4, 5")])
+def test_a_dev_split_of_other_classes_cannot_select_the_penalty(tmp_path, labels, told):
+    train = made(9, 1.0, labels=range(3))
+    sentence = rf"dev\.hdf5 contains images of label {told}, which .*train\.hdf5 lacks, so the linear classifier"
+    with pytest.raises(ParleyError, match=sentence):
+        written(tmp_path, {"train": train, "dev": made(9, 1.0, labels=labels), "test": train}, labels=6)

@@ -66,6 +66,24 @@ def test_what_gzip_packs_well_is_read(part):
     assert read_features(part, "pooled").features.shape == (ROWS, 1 << 18)
 
 
+@pytest.mark.parametrize("names", [["x"], ["x", "//x", "./x"], ["x", "y"], ["x", "z"]])
+def test_a_stored_value_is_not_claimed_twice(part, secret, names):
+    with h5py.File(secret, "a") as file:
+        file["y"], file["z"] = file["x"], h5py.SoftLink("/x")
+    for often in (1, 1000):
+        layout = h5py.VirtualLayout((ROWS * often, 1, 8), np.float32)
+        for index in range(often):
+            source = h5py.VirtualSource(str(secret), names[index % len(names)], (ROWS, 1, 8))
+            layout[index * ROWS : (index + 1) * ROWS] = source
+        with h5py.File(part, "a") as file:
+            file.pop("avgpool_512", None)
+            file.create_virtual_dataset("avgpool_512", layout)
+        if often == 1:
+            assert read_features(part, "pooled").features.shape == (ROWS, 8)
+    with pytest.raises(ParleyError, match="avgpool_512 claims 24000 values, but the files that it refers to store 24"):
+        read_features(part, "pooled")
+
+
 READER = """
 import resource, sys
 from parley.features.storage import read_features

@@ -356,3 +356,61 @@ def test_the_report_names_every_run(original):
     page = (original / "report.html").read_text(encoding="utf-8")
     for run in RUNS:
         assert f"Run {run['name']}" in page
+
+
+VECTORS = {"fc": "logits", "clip_b32": "clip_b32"}
+"""The only dataset of vectors in a file, and the `game.image_layer` that names it."""
+
+
+def given_vectors(project, name, dev_labels=(0, 1)):
+    """Write feature files with one dataset of vectors, and a config without `game.image_layer`."""
+    folder = project.folder / f"given-{name}"
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    for part, labels in (("train", (0, 1)), ("dev", dev_labels), ("test", (0, 1))):
+        targets = np.repeat(labels, 8)
+        with h5py.File(folder / f"{part}.hdf5", "w") as file:
+            file["Target"], file["Location"] = targets, np.array([f"{part}/{row}".encode() for row in range(16)])
+            file[name] = (targets[:, None] + draw.normal(size=(16, 8))).astype(np.float32)
+    (folder / "descriptions.csv").write_text("0,ant,a small ant\n1,bee,a loud bee\n2,cat,a grey cat\n3,dog,a red dog\n")
+    parts = {part: f"{folder.name}/{part}.hdf5" for part in ("train", "dev", "test")}
+    return {
+        "source": {"kind": "features", "features": {**parts, "descriptions": f"{folder.name}/descriptions.csv"}},
+        "training": {"steps": 2, "batch_size": 8, "dev_every": 1, "first_checkpoint": 1},
+        "seeds": [1],
+        "evaluation": {"k": 1},
+    }
+
+
+@pytest.mark.parametrize("name", list(VECTORS))
+def test_only_the_layers_that_runs_use_are_needed(project, name):
+    values = given_vectors(project, name)
+    missing = project.write_config(f"without-{name}", **values, game={"message_bits": 4, "max_exchanges": 2})
+    out = project.snakemake("--cores", "2", config=missing, ok=False)
+    assert f"given-{name}/train.hdf5 has no avgpool_512; it has Location, Target, {name}." in out
+    assert "Finished jobid" not in out
+    assert not (project.folder / f"results/without-{name}/train.hdf5").exists()
+    game = {"message_bits": 4, "max_exchanges": 2, "image_layer": VECTORS[name]}
+    config = project.write_config(f"with-{name}", **values, game=game)
+    project.snakemake("--cores", "2", "report", "metrics", config=config)
+    results = project.folder / f"results/with-{name}"
+    assert json.loads((results / "difficulty.json").read_text())["layer"] == VECTORS[name]
+    assert (results / "report.html").is_file()
+
+
+@pytest.mark.parametrize("among", ["own", "all"])
+def test_a_dev_split_of_other_classes_has_no_classifier(project, among):
+    values = given_vectors(project, f"dev_{among}", dev_labels=(2, 3))
+    values["training"]["dev_candidates"] = among
+    game = {"message_bits": 4, "max_exchanges": 2, "image_layer": f"dev_{among}"}
+    config = project.write_config(f"dev-{among}", **values, game=game)
+    project.snakemake("--cores", "2", "metrics", "claims", config=config)
+    results = project.folder / f"results/dev-{among}"
+    dev = json.loads((results / "runs/adaptive/1/evaluation.json").read_text())["parts"]["dev"]
+    assert dev["candidates"] == {"own": 2, "all": 4}[among]
+    assert "length_with_difficulty" not in (results / "claims.csv").read_text()
+    out = project.snakemake("--cores", "2", "difficulty", config=config, ok=False)
+    told = "contains images of label 2, 3, which"
+    assert told in out
+    assert "the linear classifier's penalty cannot be selected on it" in out
+    assert "Traceback" not in out

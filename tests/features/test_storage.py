@@ -7,7 +7,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.listing import image_key
-from parley.features.storage import layer_shapes, open_features, read_features, same_images
+from parley.features.storage import layer_problem, layer_shapes, open_features, read_features, read_images, same_images
 
 RNG = np.random.default_rng(0)
 POOLED, MAP, LOGITS = (
@@ -210,8 +210,7 @@ def test_images_that_are_twice_in_the_splits_are_a_warning(tmp_path, locations, 
         with h5py.File(tmp_path / f"{part}.hdf5", "w") as file:
             file["Target"], file["Location"] = np.zeros(len(names), int), names
             file["avgpool_512"] = np.array(values, np.float32)[:, None, None]
-    rows = read_features(tmp_path / "test.hdf5", "pooled")
-    found = same_images("test.hdf5", rows, [tmp_path / "train.hdf5"])
+    found = same_images("test.hdf5", *read_images(tmp_path / "test.hdf5"), [tmp_path / "train.hdf5"])
     assert [sentence[: len(told)] for sentence in found] == [told] * bool(told)
 
 
@@ -226,3 +225,26 @@ def test_a_file_that_a_stage_makes_is_made_again(tmp_path, monkeypatch):
 def test_reading_imports_no_torch():
     code = "import sys, parley.features.storage; assert not {'torch', 'pandas', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("layers", [["fc"], ["layer4_2"], ["clip_b32"], ["fc", "clip_b32"]])
+def test_a_file_needs_only_the_layers_that_are_asked_for(tmp_path, layers):
+    write_original(tmp_path / "f.hdf5")
+    with h5py.File(tmp_path / "f.hdf5", "a") as file:
+        file["clip_b32"] = POOLED
+        for name in {"avgpool_512", "layer4_2", "fc", "clip_b32"} - set(layers):
+            del file[name]
+    assert len(read_images(tmp_path / "f.hdf5")[0]) == 5
+    assert not any(layer_problem(tmp_path / "f.hdf5", layer) for layer in layers)
+    assert "f.hdf5 has no avgpool_512; it has " in layer_problem(tmp_path / "f.hdf5", "pooled")
+
+
+@pytest.mark.parametrize("name", ["Location", "Key"])
+def test_names_of_another_encoding_are_reported_by_row(tmp_path, name):
+    write_own(tmp_path / "f.hdf5")
+    with h5py.File(tmp_path / "f.hdf5", "a") as file:
+        del file[name]
+        file[name] = np.array([b"ant/0.jpg", "café/1.jpg".encode("latin-1"), *(b"%d" % row for row in range(3))])
+    for read in (read_images, lambda path: read_features(path, "pooled")):
+        with pytest.raises(ParleyError, match=rf"{name} of row 1 .*is not UTF-8 text \(b'caf\\xe9"):
+            read(tmp_path / "f.hdf5")

@@ -183,7 +183,7 @@ rule measure_difficulty:
         runtime=120,
     params:
         parts=PATHS.seen_parts,
-        layer=classifier_layer(CONFIG),
+        layers=classifier_layers(CONFIG),
         code=code("measure_difficulty"),
     message:
         "Measuring the difficulty of the classes"

@@ -3,11 +3,11 @@
 from stage import stage
 
 from parley.core.files import copy_file
-from parley.features.storage import read_features, same_images
+from parley.features.storage import read_images, same_images
 
 with stage(snakemake) as logger:
-    rows = read_features(snakemake.input.part, "pooled")
-    logger.info("%s: %d images", snakemake.input.part, len(rows.targets))
-    for sentence in same_images(snakemake.input.part, rows, snakemake.input.earlier):
+    keys, vectors = read_images(snakemake.input.part)
+    logger.info("%s: %d images", snakemake.input.part, len(keys))
+    for sentence in same_images(snakemake.input.part, keys, vectors, snakemake.input.earlier):
         logger.warning(sentence)
     copy_file(snakemake.input.part, snakemake.output.part)

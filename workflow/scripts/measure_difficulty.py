@@ -8,7 +8,7 @@ with stage(snakemake):
     write_difficulty(
         dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
         snakemake.input.descriptions,
-        snakemake.params.layer,
+        snakemake.params.layers,
         snakemake.output.table,
         snakemake.output.overall,
     )

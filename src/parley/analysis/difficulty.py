@@ -23,7 +23,7 @@ from parley.config.memory_budget import require_memory_for_classifier
 from parley.core.errors import ParleyError
 from parley.core.files import write_json
 from parley.core.tables import write_csv
-from parley.features.storage import read_features
+from parley.features.storage import read_features, vector_layer
 from parley.interaction.split_data import scale_of, target_index_of
 from parley.metrics.classification import accuracy, class_scores, confusion_matrix, macro_f1
 from parley.metrics.exchanges import chance, nll_nats
@@ -75,7 +75,7 @@ class Choice(NamedTuple):
 
 
 def write_difficulty(
-    parts: Mapping[str, str], descriptions: str | Path, layer: str, table: str | Path, out: str | Path
+    parts: Mapping[str, str], descriptions: str | Path, layers: Sequence[str], table: str | Path, out: str | Path
 ) -> None:
     """Train the classifier on the train split, select its penalty on the dev split, and evaluate it on all splits.
 
@@ -85,11 +85,12 @@ def write_difficulty(
         Paths of the feature files of the splits ``train``, ``dev`` and ``test``.
     descriptions
         Path of ``descriptions.csv``, which contains the names of the classes.
-    layer
-        Layer to read from the feature files, such as ``pooled``, or name of a dataset. It has one vector per image.
+    layers
+        Layers, such as ``pooled``, or names of datasets. The first that the train split has as vectors is read.
     table, out
         Paths of ``difficulty.csv`` and ``difficulty.json``, which are written.
     """
+    layer = vector_layer(parts["train"], layers)
     ids, seen = _seen(parts, layer)
     names = {row.label_id: row.label for row in read_descriptions(descriptions)}
     if strays := [label for label in ids if label not in names]:
@@ -123,6 +124,12 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
             raise ParleyError(f"{path} contains no image; check the counts in the section `split` of the config.")
     targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}
     ids: list[int] = targets["train"].unique().tolist()
+    if strays := sorted({*targets["dev"].tolist()} - {*ids}):
+        raise ParleyError(
+            f"{parts['dev']} contains images of label {', '.join(map(str, strays))}, which {parts['train']} lacks, so "
+            "the linear classifier's penalty cannot be selected on it. Use a dev split of the train split's classes, "
+            "or leave out the target difficulty and the claim length_with_difficulty."
+        )
     scale = scale_of(features["train"])
     indices = {part: target_index_of(targets[part], ids, f"The {part} split") for part in parts}
     return ids, {part: Split(scale.apply(features[part]).numpy(), indices[part].numpy()) for part in parts}

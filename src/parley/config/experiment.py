@@ -187,14 +187,13 @@ def attending_runs(config: Config) -> list[str]:
 
 
 def _needed_layers(config: Config) -> dict[str, Set[str]]:
-    """Return a mapping from each run's name to the network layers whose features the run needs."""
+    """Return a mapping from each run's name to the layers, or datasets of feature files, that the run needs."""
     needed: dict[str, Set[str]] = {}
     for run in config["runs"]:
         game = {**config["game"], **run["game"]}
         attends = game["preset"].endswith("Attention")
         seen = game["image_layer"] if game["image_layer"] != "auto" else ("map" if attends else "pooled")
-        # Any other name is the name of a dataset in imported feature files.
-        needed[run["name"]] = {seen, "logits" if attends and game["attention_context"] else seen} & set(ROLES)
+        needed[run["name"]] = {seen, "logits" if attends and game["attention_context"] else seen}
     return needed
 
 
@@ -233,8 +232,7 @@ def check_inputs(
     if "write_attributes" in stages and config["evaluation"]["attributes"]:
         findings += _check_attributes(config, classes)
     if "train_run" in stages:
-        if config["source"]["kind"] != "features":
-            findings += _check_layers(config)
+        findings += _check_given(config) if config["source"]["kind"] == "features" else _check_layers(config)
         findings += [] if own_environments else _check_tensorboard(config)
     return findings
 
@@ -306,8 +304,18 @@ def _check_layers(config: Config) -> list[str]:
         f"Run {run!r} needs the layers {', '.join(sorted(needed))}, "
         f"but features.layers has {', '.join(sorted(stored))}; add the missing layers."
         for run, needed in _needed_layers(config).items()
-        if not needed <= stored
+        if not needed & set(ROLES) <= stored
     ]
+
+
+def _check_given(config: Config) -> list[str]:
+    # Imported here because it loads h5py.
+    from parley.features.storage import layer_problem
+
+    layers = sorted({layer for needed in _needed_layers(config).values() for layer in needed})
+    given = [path for key, path in config["source"]["features"].items() if key != "descriptions"]
+    present = [path for path in given if path and Path(path).is_file()]
+    return [problem for path in present for layer in layers if (problem := layer_problem(path, layer))]
 
 
 def _check_tensorboard(config: Config) -> list[str]:

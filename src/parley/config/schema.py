@@ -119,7 +119,7 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
         without_runs = config | {"runs": [], "claims": config["claims"] or []}
         return Examined(without_runs, findings.sentences, [*replaced, "runs"])
     if config["claims"] is None:
-        config["claims"] = about_each([run["name"] for run in config["runs"]], classifier_layer(config) is not None)
+        config["claims"] = about_each([run["name"] for run in config["runs"]], has_classifier(config))
     if "runs" not in replaced:
         findings.extend(not_about(replaced, _contradictions(config)))
     return Examined(config, findings.sentences, replaced)
@@ -302,11 +302,18 @@ def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
             yield f"Config: the table {table['name']} lists unknown runs: {', '.join(strays)}; {known}"
 
 
-def classifier_layer(config: Config) -> str | None:
-    """Return the layer for the linear classifier: `pooled` if stored, else `logits` if stored, else None."""
-    if config["source"]["kind"] == "features":
-        return "pooled"  # The layers in imported feature files are unknown here.
-    return next((layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]), None)
+def classifier_layers(config: Config) -> list[str]:
+    """Return the layers for the linear classifier, which uses the first that the files have; maybe none."""
+    if config["source"]["kind"] != "features":
+        return [layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]]
+    seen = [{**config["game"], **run["game"]}["image_layer"] for run in config["runs"]]
+    return list(dict.fromkeys(["pooled", "logits", *(layer for layer in seen if layer not in ("auto", "map"))]))
+
+
+def has_classifier(config: Config) -> bool:
+    """Return whether the linear classifier is expected to be possible: on vectors, and a dev split of seen classes."""
+    among = {(config["training"] | run["training"])["dev_candidates"] for run in config["runs"]}
+    return among <= {"seen"} and bool(classifier_layers(config))
 
 
 def run_settings(config: Config, run_name: str) -> Config:

@@ -113,7 +113,7 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
 
 
 def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
-    """Raise `ParleyError` if a virtual dataset has values that its sources, as far as they exist, do not store."""
+    """Raise `ParleyError` if a virtual dataset has more values than its sources, as far as they exist, store."""
     sources = dataset.virtual_sources()
     if (mapped := sum(source.vspace.get_select_npoints() for source in sources)) != dataset.size:
         raise ParleyError(
@@ -124,9 +124,11 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
     for one in sources:
         known = ends.setdefault((one.file_name, one.dset_name), [0] * len(one.src_space.shape))
         ends[one.file_name, one.dset_name] = list(map(max, known, one.src_space.shape))
+    stored, is_whole = dict[tuple[int, ...], int](), True
     for (file_name, dataset_name), end in ends.items():
         if not (place := path.parent / file_name).is_file():
-            continue  # `features.storage` reports it.
+            is_whole = False  # `features.storage` reports it.
+            continue
         with h5py.File(place, "r") as file:
             source = file.get(dataset_name) if place.resolve() != path.resolve() else None
             if not isinstance(source, h5py.Dataset) or source.is_virtual or not _reaches(source.shape, end):
@@ -135,6 +137,14 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
                     f"{remake(path)}."
                 )
             _check_dataset(source, place)
+            # Other names, such as links and //x, may mean the same dataset.
+            status = place.stat()
+            stored[status.st_dev, status.st_ino, h5py.h5o.get_info(source.id).addr] = source.size
+    if is_whole and dataset.size > sum(stored.values()):
+        raise ParleyError(
+            f"{path}: {dataset.name[1:]} claims {dataset.size} values, but the files that it refers to store "
+            f"{sum(stored.values())}; remove the file and run the stage that writes it."
+        )
 
 
 def _reaches(shape: Sequence[int], end: Sequence[int]) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,19 +56,21 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
     return FeatureRows(features.reshape(len(features), *row_shape), targets, keys, locations, labels)
 
 
-def same_images(path: str | Path, rows: FeatureRows, earlier: Iterable[str | Path]) -> list[str]:
+def same_images(
+    path: str | Path, keys: Sequence[str], vectors: Sequence[bytes], earlier: Iterable[str | Path]
+) -> list[str]:
     """Return a sentence for each sign that a split has an image twice, or shares images with an earlier split.
 
     Parameters
     ----------
     path
         Path of the split's feature file, for the sentences.
-    rows
-        The split.
+    keys, vectors
+        The split, as `read_images` returns it.
     earlier
-        Paths of the feature files of the earlier splits, with the layer `pooled`.
+        Paths of the feature files of the earlier splits.
     """
-    count, repeated = len(rows.keys), len(rows.keys) - len(set(rows.keys))
+    count, repeated = len(keys), len(keys) - len(set(keys))
     found = []
     if repeated:
         found.append(
@@ -76,9 +78,9 @@ def same_images(path: str | Path, rows: FeatureRows, earlier: Iterable[str | Pat
             "which results list images; give each image its own name."
         )
     for other in earlier:
-        theirs = read_features(other, "pooled")
-        names, looks = set(theirs.keys), {row.tobytes() for row in theirs.features}
-        named, same = (sum(one in names for one in rows.keys), sum(row.tobytes() in looks for row in rows.features))
+        other_keys, other_vectors = read_images(other)
+        names, looks = set(other_keys), set(other_vectors)
+        named, same = (sum(one in names for one in keys), sum(row in looks for row in vectors))
         if same or named:
             found.append(
                 f"{path}: {named} of {count} images have the names, and {same} the features, of images of the "
@@ -112,6 +114,42 @@ def not_finite(path: str | Path, dataset: h5py.Dataset) -> str:
             where = f"{dataset.name[1:]} contains {wrong[0]}{beyond} in row {row} (counted from 0)"
             return f"{path}: {where}; every feature must be a finite number: {remake(path)}."
     return f"{path}: {dataset.name[1:]} changes while it is read; run again."
+
+
+def read_images(path: str | Path) -> tuple[list[str], list[bytes]]:
+    """Return the key of each image in a feature file, and the bytes of its vector in the first dataset of vectors.
+
+    Whether the vectors are finite is not checked, because no run may need them. Without vectors, the list is empty.
+    """
+    with opened(path, "HDF5 file of features") as file:
+        rows = _dataset_of(file, path, "Target")
+        names = [_name_of(file, "pooled"), _name_of(file, "logits"), *file]
+        for found in (file[name] for name in names if isinstance(file.get(name), h5py.Dataset)):
+            if found.dtype.kind == "f" and len(found.shape or ()) in (2, 3):
+                keys = _about_rows(file, path, found)[1]
+                return keys, [row.tobytes() for row in found.astype(np.float32)[:]]
+        return _about_rows(file, path, rows)[1], []
+
+
+def layer_problem(path: str | Path, layer: str) -> str:
+    """Return why a layer of a feature file cannot be used, without reading its values; empty if it can be."""
+    try:
+        with opened(path, "HDF5 file of features") as file:
+            _checked(file, path, layer)
+    except ParleyError as error:
+        return str(error)
+    return ""
+
+
+def vector_layer(path: str | Path, layers: Sequence[str]) -> str:
+    """Return the first of the layers that a feature file has, and as one vector per image."""
+    with opened(path, "HDF5 file of features") as file:
+        for layer in layers:
+            found = file.get(_name_of(file, layer))
+            if isinstance(found, h5py.Dataset) and len(_row_shape(found, path)) == 1:
+                return layer
+        wanted = ", ".join(layers) or "pooled, logits"
+        raise ParleyError(f"{path} has no vectors ({wanted}), only {', '.join(file) or 'nothing'}; add one of them.")
 
 
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
