@@ -1,10 +1,11 @@
+import csv
 import os
 import threading
 
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.tables import header_of, read_table, stream_classes, stream_table, write_table
+from parley.core.tables import header_of, read_csv, read_table, stream_classes, stream_table, write_csv, write_table
 
 
 def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
@@ -89,3 +90,13 @@ def test_noncontiguous_rows_of_a_class_are_refused(tmp_path):
     write_table(tmp_path / "t.tsv", ["class", "key"], [("b", 1), ("a", 3), ("b", 4)])
     with pytest.raises(ParleyError, match="class 'b': the rows are not contiguous"):
         classes_of(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "=cmd|' /C calc'!A0"])
+def test_text_in_csv_is_no_formula_of_a_spreadsheet(tmp_path, text):
+    rows = [{"class": text, "mean": -0.5}, {"class": "'a'", "mean": None}, {"class": "a=b", "mean": -1e-9}]
+    write_csv(tmp_path / "t.csv", ["class", "mean"], rows)
+    with (tmp_path / "t.csv").open(newline="") as stream:
+        shown = list(csv.reader(stream))
+    assert shown[1:] == [[f"'{text}", "-0.5"], ["'a'", ""], ["a=b", "-1e-09"]]
+    assert [row["class"] for row in read_csv(tmp_path / "t.csv")] == [text, "'a'", "a=b"]

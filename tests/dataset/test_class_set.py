@@ -153,6 +153,7 @@ def test_shipped_classes_match_wordnet(name):
             "a\u2028b",
             " a",
         ),
+        *("=1+1", "+a", "-a", "@a", "\uff1da", "\uff0ba", "=cmd|' /C calc'!A0"),
     ],
 )
 def test_a_name_that_is_no_file_name_on_some_system_is_refused(tmp_path, name):

@@ -36,7 +36,7 @@ def name_problems(name: str) -> list[str]:
         found.append("the name contains '..'; remove it.")
     if name.startswith("."):
         found.append("the name begins with a dot, which hides files; remove it.")
-    if name[0] in "=+-@":
+    if unicodedata.normalize("NFKC", name)[0] in "=+-@":
         found.append(f"the name begins with {name[0]}, which spreadsheets take for a formula; change it.")
     if name.endswith("."):
         found.append("the name ends with a dot, which some systems remove; change the name.")

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import itertools
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.text import opened_text
+
+_SIGNS = ("=", "+", "-", "@", "\t")
+_FORMULA = re.compile(r"^'([=+\-@\t])")
 
 
 def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
@@ -113,13 +117,18 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     """Read a CSV written by `write_csv`; all values are strings."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
+            lines = ([_FORMULA.sub(r"\1", cell) for cell in cells] for cells in csv.reader(stream))
+            header = next(lines, [])
+            return [dict(zip(header, cells, strict=False)) for cells in lines if cells]
     except OSError as error:
         raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that writes it.") from error
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as CSV with a header line, atomically. None becomes an empty cell, True `yes`, and False `no`."""
+    """Write rows as CSV with a header line, atomically. None becomes an empty cell, True `yes`, and False `no`.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front, which `read_csv` removes.
+    """
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
@@ -129,7 +138,7 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None else str(value)
+    return f"'{value}" if isinstance(value, str) and value[:1] in _SIGNS else "" if value is None else str(value)
 
 
 def _require_columns(path: str | Path, header: Sequence[str], required: Sequence[str]) -> None:

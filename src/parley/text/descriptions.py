@@ -72,6 +72,8 @@ def _complaint_about(fields: Sequence[str]) -> str:
         return f"the label id {label_id[:10]} of {len(label_id)} digits is too large; ids are below 2147483648."
     if not label.strip():
         return "the label is empty."
+    if not label.isprintable():
+        return f"the label {label!r} contains a tab, a line break or another control character; remove it."
     return "" if text.strip() else f"the description of {label!r} is empty."
 
 
