@@ -38,7 +38,7 @@ try:
         # As a module, Parley gets its config from another workflow, whose settings these are.
         (
             []
-            if workflow.modifier.is_module
+            if workflow.modifier.parent_modifier
             else workflow.config_settings.config_args or []
         ),
     )
