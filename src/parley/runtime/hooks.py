@@ -112,7 +112,8 @@ def start(
     if is_tested_version():
         select_jobs_when_one_finishes(workflow)
         fall_back_to_greedy_scheduler()
-        workflow.async_run(_remove_outdated(jobs))
+        if not workflow.touch:
+            workflow.async_run(_remove_outdated(jobs))
         terminate_jobs_on_ctrl_c(workflow)
     for sentence in untested_versions(workflow):
         logger.warning(sentence)
