@@ -31,6 +31,7 @@ def made_workflow(outputs=(), quiet=()):
     rule = SimpleNamespace(name="split", snakefile="dataset.smk")
     job = SimpleNamespace(output=list(outputs), input=[], log=[], rule=rule)
     return SimpleNamespace(
+        touch=False,
         dag=SimpleNamespace(jobs=[job], needrun_jobs=lambda: [job]),
         deployment_settings=SimpleNamespace(deployment_method=set()),
         output_settings=SimpleNamespace(quiet=set(quiet), nocolor=True),

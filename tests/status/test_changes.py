@@ -51,7 +51,7 @@ def test_the_digest_of_the_code_is_no_changed_value():
         ({"runs": ["a", "b"]}, {"runs": ["b", "a"]}, ["runs ['a', 'b'] → ['b', 'a']"]),
         ({"counts": {"in": {"train": 6}}}, {"counts": {"in": {"train": 5}}}, ["split.in.train 6 → 5"]),
         ({"config": {"seeds": [1], "k": 1}}, {"config": {"seeds": [2], "k": 1}}, ["seeds: + 2, − 1"]),
-        ({"layer": "pooled"}, {"layer": None}, ["features.layers pooled → null"]),
+        ({"layers": "pooled"}, {"layers": None}, ["features.layers pooled → null"]),
         ({"gloss": "first", "wordnet": "/x"}, {"gloss": "all", "wordnet": "/x"}, ["descriptions.gloss first → all"]),
         ({"a": True, "b": 5}, {"a": False, "b": 6}, ["a true → false", "b 5 → 6"]),
         ({"a": 3, "b": 3}, {"a": 3, "b": 4}, ["b 3 → 4"]),

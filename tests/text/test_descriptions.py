@@ -78,7 +78,7 @@ def test_a_missing_or_foreign_file_is_reported(tmp_path, content):
         read_descriptions(tmp_path / "d.csv")
 
 
-@pytest.mark.parametrize("label", ["\r=1", "\t=1", "a\tb", "a\x1b[2J", "a\u2028b"])
+@pytest.mark.parametrize("label", ["\r=1", "\t=1", "a\tb", "a\x1b[2J"])
 def test_a_label_with_a_control_character_is_refused(tmp_path, label):
     (tmp_path / "d.csv").write_bytes(f'0,"{label}",a b\n'.encode())
     with pytest.raises(

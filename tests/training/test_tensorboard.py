@@ -56,8 +56,8 @@ def without_tensorboard(monkeypatch):
 def test_a_missing_package_is_reported_before_the_first_job(without_tensorboard):
     wanted = {"game": {}, "training": {"tensorboard": True}}
     config = {
-        "source": {"kind": "features"},
-        "game": {},
+        "source": {"kind": "features", "features": {}},
+        "game": {"preset": "Fixed", "image_layer": "auto", "attention_context": True},
         "training": {"tensorboard": False},
         "runs": [{"name": "quiet", "game": {}, "training": {}}, {"name": "shown", **wanted}],
     }

@@ -170,7 +170,9 @@ def _about_rows(
     if len(set(lengths.values())) != 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); {remake(path)}.")
-    if not len(targets) or 0 in dataset.shape:
+    if not len(targets):
+        raise ParleyError(f"{path} contains no images; choose another file.")
+    if 0 in dataset.shape:
         raise ParleyError(f"{path}: {dataset.name[1:]} has the shape {dataset.shape}, without a value; {remake(path)}.")
     try:
         return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]

@@ -32,7 +32,7 @@ WORDS = {
     "gloss": "descriptions.gloss",
     "images_per_class": "source.world.images_per_class",
     "ks": "evaluation.k and k_unseen",
-    "layer": "features.layers",
+    "layers": "features.layers",
     "max_mb": "browser.max_mb",
     "most": "evaluation.recorded_images",
     "parts": "the splits",

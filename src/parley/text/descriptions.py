@@ -4,6 +4,7 @@ The format is that of the original implementation (Evtimova et al., 2018).
 """
 
 import csv
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -72,7 +73,7 @@ def _complaint_about(fields: Sequence[str]) -> str:
         return f"the label id {label_id[:10]} of {len(label_id)} digits is too large; ids are below 2147483648."
     if not label.strip():
         return "the label is empty."
-    if not label.isprintable():
+    if any(unicodedata.category(mark) == "Cc" for mark in label):
         return f"the label {label!r} contains a tab, a line break or another control character; remove it."
     return "" if text.strip() else f"the description of {label!r} is empty."
 
