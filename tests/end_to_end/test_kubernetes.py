@@ -16,7 +16,10 @@ from pods import in_git, stored, submit
 from same_bytes import differing
 from tiny_runs import TINY, write_classes
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes minutes; PARLEY_LONG=1 runs it"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 
 NEEDED = ("PARLEY_PHOTOS", "PARLEY_WEIGHTS", "PARLEY_GLOVE")
 pytestmark = [
+    pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes minutes; PARLEY_LONG=1 runs it"),
     pytest.mark.slow,
     pytest.mark.skipif(
         not all(os.environ.get(name) for name in NEEDED) or not Path("/usr/share/wordnet/data.noun").exists(),
