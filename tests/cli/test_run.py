@@ -84,7 +84,7 @@ def test_init_copies_what_is_to_be_edited_and_overwrites_nothing(tmp_path, monke
     assert Path("config.yaml").read_text() == "experiment: mine\n"
 
 
-def test_outside_a_clone_commands_are_told_as_they_are_typed(monkeypatch):
+def test_messages_of_an_installed_package_name_parley_run(monkeypatch):
     sentence = "Run `uv run snakemake --cores 1 images`, then `uv run parley status`."
     assert ParleyError(sentence).findings == [sentence]
     monkeypatch.setattr(installation, "IS_CLONE", False)

@@ -24,7 +24,7 @@ def test_constraints_hold_what_pyproject_pins_and_it_pins_every_dependency(progr
     assert set(pins().items()) <= {tuple(line.split("==")) for line in check_pins.constraints().splitlines()[1:]}
 
 
-def test_a_lost_pin_and_old_constraints_are_told(program, monkeypatch):
+def test_a_missing_pin_and_outdated_constraints_are_reported(program, monkeypatch):
     check_pins = program(".ci/check_pins.py")
     monkeypatch.setattr(check_pins, "CONSTRAINED", [line for line in check_pins.CONSTRAINED if "numpy" not in line])
     assert check_pins.unfit() == [
