@@ -15,11 +15,11 @@ min_version("9.27")
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 if not BASE.is_dir():
     raise WorkflowError(
-        f"{BASE} is not a folder; clone Parley, and give the module the path of its Snakefile."
+        f"{BASE} is not a local folder; clone Parley, and give `module` the path of the Snakefile in the clone."
     )
 if {"{", "}"} & set(str(BASE)):
     raise WorkflowError(
-        f"{BASE}: Snakemake takes braces in the project's path for wildcards; rename the folder, or move the project."
+        f"{BASE} contains a brace, which Snakemake would read as a wildcard; rename the folder, or move the project."
     )
 
 

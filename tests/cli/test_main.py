@@ -91,4 +91,11 @@ def test_the_status_of_an_experiment_of_another_folder_names_that_folder(tmp_pat
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text("experiment: mine\n")
     assert main(["status", str(folder)]) == 2
-    assert capsys.readouterr().err == f"{folder} is an experiment of another folder; run this command in {tmp_path}.\n"
+    assert capsys.readouterr().err == f"{folder} belongs to another folder; run this command in {tmp_path}.\n"
+
+
+@pytest.mark.parametrize("folder", ["/", "/tmp"])
+def test_the_status_of_a_folder_at_the_top_is_an_error(folder, capsys, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    assert main(["status", folder]) == 2
+    assert capsys.readouterr().err.startswith(f"{folder} has no config.yaml yet; ")

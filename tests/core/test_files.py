@@ -106,6 +106,6 @@ def test_a_name_is_too_long_if_that_of_its_temporary_file_is(tmp_path):
     write_text(tmp_path / longest, "a")
     for name in (f"{longest}x", "é" * 120):
         (problem,) = length_problems([f"results/{name}/a", f"results/{name}/b"])
-        assert f"would have {len(name.encode())} bytes, of {LONGEST_FILE_NAME_BYTES} at most" in problem
+        assert f"would be {len(name.encode())} bytes long, of at most {LONGEST_FILE_NAME_BYTES}" in problem
     with pytest.raises(OSError, match="File name too long"):
         write_text(tmp_path / f"{longest}x", "a")

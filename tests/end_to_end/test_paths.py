@@ -95,7 +95,7 @@ def test_braces_in_the_path_of_the_project_are_refused(another_project):
     for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "src"):
         (folder / name).symlink_to(project.folder / name)
     out = run(folder, "-s", folder / "Snakefile", "-n", ok=False)
-    assert "a{b}: Snakemake takes braces in the project's path for wildcards; rename the folder" in out
+    assert "a{b} contains a brace, which Snakemake would read as a wildcard; rename the folder" in out
 
 
 @pytest.mark.parametrize("options", [["--directory"], ["--snakefile"]])

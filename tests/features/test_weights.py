@@ -156,6 +156,14 @@ def test_a_damaged_file_is_refused(tmp_path, content):
         build(tmp_path, tmp_path / "w.pth")
 
 
+def test_a_dictionary_that_contains_itself_is_refused(tmp_path):
+    saved = {}
+    saved["model"] = saved
+    torch.save(saved, tmp_path / "own.pth")
+    with pytest.raises(ParleyError, match=r"own\.pth"):
+        build(tmp_path, tmp_path / "own.pth")
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ParleyError, match=r"there is no file .*none\.pth"):
         build(tmp_path, tmp_path / "none.pth")

@@ -43,8 +43,10 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the state of the stages and return the exit status."""
-    # An installed package has not run yet in the folder of a new config.
-    (require_workflow if IS_CLONE else require_own_code)("uv run parley status")
+    if IS_CLONE:
+        require_workflow("uv run parley status")
+    else:  # An installed package may not have run yet in the folder of a new config.
+        require_own_code("uv run parley status")
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
@@ -61,7 +63,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def require_workflow(command: str) -> None:
-    """Raise `ParleyError` if the working folder is not one in which this module's workflow has run, or a clone."""
+    """Raise `ParleyError` unless the working folder is a clone of Parley or one in which the workflow has run."""
     is_clone = Path("Snakefile").is_file() and SCHEMA.relative_to(PROJECT).is_file()
     if not is_clone and not Path(BOOK).parent.is_dir():
         raise ParleyError(
@@ -93,9 +95,9 @@ def _configfiles(chosen: argparse.Namespace) -> list[Path]:
         raise ParleyError(
             f"{chosen.folder} is not a folder; give the path of an experiment's folder, such as results/world."
         )
-    project = chosen.folder.resolve().parents[1]
-    if chosen.folder.resolve().parent.name == "results" and project != Path().resolve():
-        raise ParleyError(f"{chosen.folder} is an experiment of another folder; run this command in {project}.")
+    folder = chosen.folder.resolve()
+    if folder.parent.name == "results" and folder.parents[1] != Path().resolve():
+        raise ParleyError(f"{chosen.folder} belongs to another folder; run this command in {folder.parents[1]}.")
     if not config.is_file():
         raise ParleyError(f"{chosen.folder} has no config.yaml yet; give the experiment's config with --configfile.")
     return [config]

@@ -133,7 +133,8 @@ class RuleResources:
         images = seen * self._config["split"][IN_DOMAIN]["train"]
         epoch = max(1, images // training["batch_size"])
         every = training["dev_every"] * (epoch if training["dev_unit"] == "epochs" else 1)
-        return int(1 + training["steps"] // every)
+        steps = min(training["steps"], epoch * (training["max_epochs"] or training["steps"]))
+        return int(1 + steps // every)
 
 
 def gpus(device: str) -> int | None:

@@ -4,6 +4,7 @@ import copy
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -43,7 +44,10 @@ def _whole_match(_: Any, pattern: str, value: Any, __: Part) -> Iterator[Validat
 
 _types = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer).redefine("number", _is_number)
 Validator = validators.extend(Draft202012Validator, {"pattern": _whole_match}, type_checker=_types)
-"""Validator that accepts no infinite number, no 1.0 as an integer, and only patterns of a whole text."""
+"""JSON Schema validator that refuses infinite numbers, integers beyond 64 bits and 1.0 as an integer.
+
+Patterns must match the whole text.
+"""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -214,12 +218,13 @@ def _sentences(error: ValidationError, schema: Part) -> Iterator[str]:
         hint = did_you_mean(error.instance, map(str, value))
         yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}{f'; {hint}' if hint else '.'}"
     elif error.validator == "type":
-        kinds = value if isinstance(value, str) else " or ".join(value)
-        wanted = f"of type {kinds}"
-        if isinstance(error.instance, float) and not math.isfinite(error.instance):
-            wanted = "a finite number"
-        elif isinstance(error.instance, int) and abs(error.instance) >= 2**63:
-            wanted = "a number below 2^63"
+        kinds = [value] if isinstance(value, str) else value
+        wanted = f"of type {' or '.join(kinds)}"
+        if {"number", "integer"} & set(kinds):
+            if isinstance(error.instance, float) and not math.isfinite(error.instance):
+                wanted = "a finite number"
+            elif isinstance(error.instance, int) and abs(error.instance) >= 2**63:
+                wanted = "a number below 2^63"
         yield f"Config: {where} is {error.instance!r}; it must be {wanted}."
     elif error.validator in ("anyOf", "oneOf"):
         yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no allowed form matches')}"
@@ -289,7 +294,7 @@ def _name_complaints(what: str, names: list[str]) -> Iterator[str]:
         yield from (f"Config: the {what} {name!r}: {problem}" for problem in name_problems(name))
         if (other := first.setdefault(confusable_form(name), name)) != name:
             yield f"Config: the {what}s {other!r} and {name!r} are the same file on some systems; rename one."
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in sorted(name for name, times in Counter(names).items() if times > 1):
         yield f"Config: two {what}s are called {name!r}; give each its own name."
 
 

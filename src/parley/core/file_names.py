@@ -65,7 +65,7 @@ def length_problems(paths: Iterable[str]) -> list[str]:
     """Return an error message for each name in the paths that is too long for a file system."""
     names = {name: len(name.encode("utf-8", "surrogatepass")) for path in paths for name in Path(path).parts}
     return [
-        f"The name of a file would have {length} bytes, of {LONGEST_FILE_NAME_BYTES} at most ({name[:60]} and so on); "
+        f"A file name would be {length} bytes long, of at most {LONGEST_FILE_NAME_BYTES} ({name[:60]!r} and so on); "
         "shorten the name of the class set's file, experiment, run or table, or lower seeds_per_job."
         for name, length in names.items()
         if length > LONGEST_FILE_NAME_BYTES

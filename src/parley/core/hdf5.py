@@ -143,7 +143,7 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
     if is_whole and dataset.size > sum(stored.values()):
         raise ParleyError(
             f"{path}: {dataset.name[1:]} claims {dataset.size} values, but the files that it refers to store "
-            f"{sum(stored.values())}; remove the file and run the stage that writes it."
+            f"{sum(stored.values())}; {remake(path)}."
         )
 
 

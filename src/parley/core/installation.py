@@ -10,7 +10,7 @@ PROJECT = _PACKAGE.parents[1] if IS_CLONE else _PACKAGE / "project"
 
 
 def as_typed(text: str) -> str:
-    """Return a message with its commands as they are typed: without a clone, Snakemake is started by `parley run`."""
+    """Return a message with the commands of an installed package, in place of those of a clone."""
     return text if IS_CLONE else text.replace("uv run snakemake", "parley run").replace("uv run parley", "parley")
 
 

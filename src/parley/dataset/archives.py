@@ -31,7 +31,7 @@ DAMAGED = (
 """Exceptions raised by damaged and hostile archives; `zipfile` raises RuntimeError for what it cannot unpack."""
 TAR, ZIP = ".tar", ".zip"
 IN_TAR_OR_ZIP = re.compile(r"(.*?\.(?:tar|zip))!(.*)", re.IGNORECASE | re.DOTALL)
-"""Address of an image in an archive."""
+"""Pattern of the address of an image in an archive: the path of a tar or zip, `!`, and the member's name."""
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MAGIC_AT = 257

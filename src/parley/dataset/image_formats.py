@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, ImageCms, PngImagePlugin
 
-from parley.dataset.decoding_work import check_opened, check_work
+from parley.dataset.avif_work import check_avif
+from parley.dataset.decoding_work import check_exif, check_work
 from parley.dataset.image_signatures import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ def open_image(content: bytes) -> Image.Image:
     """
     check_work(content)
     image = Image.open(io.BytesIO(content), formats=FORMATS)
-    check_opened(content, image.width * image.height, image.info.get("exif"))
+    check_exif(image.info.get("exif"))
+    check_avif(content, image.width * image.height)
     return image
 
 

@@ -149,7 +149,10 @@ def vector_layer(path: str | Path, layers: Sequence[str]) -> str:
             if isinstance(found, h5py.Dataset) and len(_row_shape(found, path)) == 1:
                 return layer
         wanted = ", ".join(layers) or "pooled, logits"
-        raise ParleyError(f"{path} has no vectors ({wanted}), only {', '.join(file) or 'nothing'}; add one of them.")
+        raise ParleyError(
+            f"{path} has no vectors ({wanted}), only {', '.join(file) or 'nothing'}, so no linear classifier can be "
+            "trained; add one of them, or leave out the target difficulty and the claim length_with_difficulty."
+        )
 
 
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
@@ -258,7 +261,7 @@ def _column(file: h5py.File, path: str | Path, name: str) -> h5py.Dataset:
 
 
 def _label_ids(column: h5py.Dataset, path: str | Path) -> NDArray[np.int64]:
-    """Return the label ids of the images, which must be integers from 0 up, of any type but bool."""
+    """Return the label ids of the images: whole numbers from 0 up, stored as integers, floats or text."""
     values = np.asarray(column[:])
     if values.dtype.kind in "SO":  # Text.
         texts = [str(one, "utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values]
@@ -271,8 +274,8 @@ def _label_ids(column: h5py.Dataset, path: str | Path) -> NDArray[np.int64]:
     if wrong.size:
         row = int(wrong[0])
         raise ParleyError(
-            f"{path}: Target is {column[row]} in row {row} (counted from 0); "
-            f"a label id is an integer from 0 up: correct it in descriptions.csv and here ({wrong.size} such rows)."
+            f"{path}: Target is {column[row]} in row {row} (counted from 0; {wrong.size} such rows), but a label id is "
+            "an integer from 0 up; correct it in this file and in descriptions.csv."
         )
     return ids
 

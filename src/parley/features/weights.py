@@ -216,8 +216,9 @@ def _plain_tensors(path: Path) -> Any:
 
 def _state_of(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
     """Return the state dict in what training programs save: inside another dictionary, or with longer names."""
-    while isinstance(loaded, Mapping) and (inner := next((key for key in _WRAPPERS if key in loaded), "")):
-        loaded = loaded[inner]
+    for _ in _WRAPPERS:  # A dictionary may contain itself.
+        inner = next((key for key in _WRAPPERS if isinstance(loaded, Mapping) and key in loaded), "")
+        loaded = loaded[inner] if inner else loaded
     if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
         return loaded
     named = {_PREFIX.sub("", name): value for name, value in loaded.items()}

@@ -86,10 +86,10 @@ class AttentionEncoder(nn.Module):
     def encode(self, images: Images) -> EncodedImages:
         """Project the cells ``[S, B, L, C]`` and the context vector. This is called once per rollout."""
         keys = self.attention.item(images.features)
-        for from_context in self.attention.queries[1:]:
+        if len(self.attention.queries) > 1:
             if images.context is None:
-                raise ValueError("visual attention needs Images.context (logits), or game.attention_context: false")
-            keys = keys + from_context(images.context)[:, :, None]
+                raise ValueError("Images.context (the logits) is None; pass it, or set game.attention_context: false")
+            keys = keys + self.attention.queries[1](images.context)[:, :, None]
         return EncodedImages(images.features, keys)
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:

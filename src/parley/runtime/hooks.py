@@ -38,7 +38,7 @@ from parley.runtime.start_checks import date_problems, temporary_folders, write_
 ALL_FAILED = 3
 """Exit status of Snakemake if every seed failed in training."""
 DERIVED = ("evaluation.smk", "analysis.smk", "report.smk", "export.smk")
-"""Files of the rules whose outputs are removed when a run starts that makes them again."""
+"""Rule files. Outputs of their jobs are removed at the start of a run that makes them again."""
 _failures = FailureLog()
 """What Snakemake has logged about the jobs of this process's run."""
 
@@ -128,9 +128,9 @@ def _result_folders(workflow: Workflow) -> set[Path]:
 
 
 async def _remove_outdated(jobs: Iterable[Any]) -> None:
-    """Remove what the jobs of `DERIVED` made for an earlier config, so that a run that fails leaves no such table.
+    """Remove the old evaluations, messages, tables and pages that this run's jobs will make again.
 
-    Models, features and images, which take long, remain until the job starts that makes them again.
+    A run that fails then leaves none of an earlier config. Models, features and images remain until their jobs start.
     """
     for job in jobs:
         if Path(job.rule.snakefile).name in DERIVED:

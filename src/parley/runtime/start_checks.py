@@ -19,6 +19,7 @@ _SKEW_S = 2.0
 
 def write_problems(folders: Iterable[str | Path]) -> list[str]:
     """Return an error message for each folder, or its nearest that exists, in which `LEAST_BYTES` cannot be written."""
+    temporary = {_existing(folder) for folder in temporary_folders()}
     problems = []
     for folder in dict.fromkeys(map(_existing, folders)):
         try:
@@ -27,7 +28,7 @@ def write_problems(folders: Iterable[str | Path]) -> list[str]:
         except OSError as error:
             problems.append(
                 f"{folder} cannot be written to ({error.strerror}); free disk space or fix the folder's permissions"
-                f"{', or set TMPDIR to another folder' if folder in temporary_folders() else ''}."
+                f"{', or set TMPDIR to another folder' if folder in temporary else ''}."
             )
     return problems
 
@@ -62,7 +63,7 @@ def date_problems(inputs: Iterable[str]) -> list[str]:
     places = shlex.join(dict.fromkeys(_place(path) for path in late))
     return [
         f"{counted(len(late), 'input')} {'has a date' if len(late) == 1 else 'have dates'} in the future "
-        f"({listed}), so Snakemake would take every output for outdated. If this machine's clock is right, run "
+        f"({listed}), so Snakemake would consider every output outdated. If this machine's clock is right, run "
         f'`find {places} -newermt "$(date +%FT%T)" -exec touch -d "$(date +%FT%T)" {{}} +`, which keeps their order.'
     ]
 

@@ -85,7 +85,7 @@ def embed_words(
         If the source cannot be read, or no word of a description has a vector. The error lists all such descriptions.
     """
     if options.unknown not in UNKNOWN_RULES:
-        raise ParleyError(f"`unknown` is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
+        raise ParleyError(f"`words.unknown` is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
     stop_words = stop_words_of(options.stop_words)
     words_of = [description_words(row.text, stop_words) for row in descriptions]
     vocabulary = list(dict.fromkeys(word for own in words_of for word in own))
@@ -94,7 +94,7 @@ def embed_words(
     if vocabulary and len(missing) == len(vocabulary):
         raise ParleyError(
             f"None of the {len(vocabulary)} words of the descriptions has a vector in {options.source}; check that it "
-            "is of their language and in lower case, or set `words.source: random`."
+            "is for the descriptions' language and has words in lower case, or set `words.source: random`."
         )
     if options.unknown == RANDOM:
         known |= {word: random_vector(word, dimension, options.seed, options.sd) for word in missing}

@@ -183,9 +183,9 @@ def wordless(description: Description, stop_words: Set[str]) -> str:
     if not description_words(description.text, stop_words):
         return (
             f"The description of {description.label!r} ({description.text!r}) has no words except stop words, such as "
-            "'of', so the Receiver has nothing to read; write another description into the class set."
+            "'of', so the Receiver has nothing to read; write another description in the file that it comes from."
         )
     return (
         f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
-        "write another description into the class set, or set `unknown: random`."
+        "write another description in the file that it comes from, or set `words.unknown: random`."
     )

@@ -12,7 +12,8 @@ import pytest
 from made_images import MIN_IS_BLACK, RGB, animation, chunk, encoded, png, segment, tiff
 from PIL import Image
 
-from parley.dataset.decoding_work import MOST_PARTS, avif_pixels, check_work
+from parley.dataset.avif_work import avif_pixels
+from parley.dataset.decoding_work import MOST_PARTS, check_work
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.fetch.validate import validate

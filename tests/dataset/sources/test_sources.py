@@ -158,7 +158,7 @@ class TestFolder:
     def test_a_link_to_nothing_or_to_itself_is_named(self, tmp_path, name):
         tmp_path.joinpath(name).symlink_to(name)
         (finding,) = open_source(SourceOptions("folder", root=tmp_path)).check([ImageClass("bee", "n01", "in")])
-        assert finding == f"Class 'bee': {tmp_path}/{name} is a link to {name}, which leads nowhere; mend it."
+        assert finding == f"Class 'bee': {tmp_path}/{name} is a broken link to {name}; correct or remove it."
 
     @pytest.mark.parametrize(("kind", "name"), [("folder", "LION"), ("folder", "Lion"), ("tars", "LION.TAR")])
     def test_suggestions_ignore_case(self, tmp_path, kind, name):
@@ -448,6 +448,13 @@ class TestManifest:
         listing = source.listing([LION, HEN], None)
         assert urls_of(listing) == {"lion": ["http://a/1.jpg", "local/2.jpg"], "hen": []}
         assert listing.entries == {"lion": 2}
+
+    @pytest.mark.parametrize("path", ["a\0b/c.jpg", "a/c\0.jpg"])
+    def test_a_path_with_a_nul_is_counted(self, tmp_path, path):
+        table = self.table(tmp_path, f"class\tpath\nlion\t{path}\n")
+        source = open_source(SourceOptions("manifest", manifest=table, root=tmp_path))
+        assert source.digest([LION])
+        assert source.listing([LION], None).issues == {ParseIssue.BAD_ADDRESS: 1}
 
     @pytest.mark.parametrize(("of_class", "in_table"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
     def test_a_class_is_found_in_either_unicode_form(self, tmp_path, of_class, in_table):

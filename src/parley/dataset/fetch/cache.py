@@ -81,12 +81,7 @@ class Cache:
                 from_private=head.get("from_private", False),
                 redirected_to=str(head.get("redirected_to", "")),
             )
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-        ):  # Another format, or truncated.
+        except (ValueError, KeyError, TypeError, RecursionError):  # Another format, or truncated.
             whole = False
         if not whole:
             logger.warning("%s is damaged or of another format; its URL is requested again.", self.path_of(key))

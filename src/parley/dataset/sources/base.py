@@ -248,7 +248,7 @@ class EntrySource(Source):
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return a mapping from label to class name; labels are a class's wnid, and its name composed and decomposed."""
+    """Return the class name for each wnid, and for each name in both Unicode forms (NFC and NFD)."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
     return named | {form: one.name for one in classes for form in spellings(one.name)}
 
@@ -286,18 +286,24 @@ def file_facts(root: Path, names: Iterable[str]) -> Iterator[tuple[str, int, int
     """
     top, folders = os.path.realpath(root).rstrip("/"), dict[str, str]()
     for name in names:
-        above, _, own = name.rpartition("/")
+        facts = (_facts(top, folders, form) for form in spellings(name))
+        yield name, *next((found for found in facts if found), (0, 0))
+
+
+def _facts(top: str, folders: dict[str, str], name: str) -> tuple[int, int] | None:
+    """Return the size and modification time of a file; None if a fetch cannot read it."""
+    above, _, own = name.rpartition("/")
+    try:
         folder = folders.get(above) or folders.setdefault(above, os.path.realpath(f"{top}/{above}"))
         file = f"{folder}/{own}"
-        try:
-            status = os.lstat(file)  # Strings need a quarter of the time of `Path`, for perhaps 100,000 files.
-            if stat.S_ISLNK(status.st_mode):
-                file = os.path.realpath(file)
-                status = os.stat(file)  # noqa: PTH116
-            is_read = file.startswith(f"{top}/") and os.access(file, os.R_OK)
-        except (OSError, ValueError):  # A NUL in a path raises ValueError.
-            is_read = False
-        yield (name, status.st_size, status.st_mtime_ns) if is_read else (name, 0, 0)
+        status = os.lstat(file)  # Strings need a quarter of the time of `Path`, for perhaps 100,000 files.
+        if stat.S_ISLNK(status.st_mode):
+            file = os.path.realpath(file)
+            status = os.stat(file)  # noqa: PTH116
+    except (OSError, ValueError):  # A NUL in a path raises ValueError.
+        return None
+    is_read = file.startswith(f"{top}/") and os.access(file, os.R_OK)
+    return (status.st_size, status.st_mtime_ns) if is_read else None
 
 
 def file_fingerprint(path: Path) -> str:

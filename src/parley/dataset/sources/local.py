@@ -42,10 +42,10 @@ class _OnePerClass(EntrySource):
         found = self._root_problems()
         for image_class in classes if not found else ():
             names, existing = self._names(image_class), self._existing(image_class)
-            link = next((root / name for name in names if (root / name).is_symlink()), None)
-            if not existing and link is not None:
+            link = next((root / name for name in names if not existing and (root / name).is_symlink()), None)
+            if link is not None:
                 found.append(
-                    f"Class {image_class.name!r}: {link} is a link to {link.readlink()}, which leads nowhere; mend it."
+                    f"Class {image_class.name!r}: {link} is a broken link to {link.readlink()}; correct or remove it."
                 )
             elif not existing:
                 # In a large root, suggestions take seconds.
