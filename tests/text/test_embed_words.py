@@ -130,7 +130,7 @@ def test_random_vectors_are_normal():
 
 
 def test_an_unknown_rule_is_refused(tmp_path):
-    with pytest.raises(ParleyError, match="`words.unknown` is 'mean'"):
+    with pytest.raises(ParleyError, match=r"`words\.unknown` is 'mean'"):
         embed(tmp_path, VectorOptions(unknown="mean"))
 
 
