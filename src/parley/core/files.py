@@ -19,9 +19,18 @@ from parley.core.errors import ParleyError
 ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 """Pattern of the names of temporary files; those of processes that were killed remain."""
 _MISTAKEN = (
-    (re.compile(rb"\s*<(!doctype html|html|head)", re.IGNORECASE), "an HTML page, as of a login or an error", ""),
+    (
+        re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)", re.IGNORECASE),
+        "an HTML page, as of a login or an error",
+        "",
+    ),
+    (re.compile(rb"(\xef\xbb\xbf)?\s*<\?xml"), "an XML page, as of an error", ""),
     (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS", "run `git lfs pull`"),
     (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ"), "compressed", "decompress it"),
+    (re.compile(rb"\x28\xb5\x2f\xfd"), "compressed by zstd", "decompress it"),
+    (re.compile(rb"\x04\x22\x4d\x18"), "compressed by lz4", "decompress it"),
+    (re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7z archive", "unpack it"),
+    (re.compile(rb"Rar!\x1a\x07"), "a RAR archive", "unpack it"),
     (re.compile(rb"PK\x03\x04"), "a ZIP archive or a spreadsheet", "unpack or export it"),
     (re.compile(rb"\x89HDF\r\n"), "HDF5", ""),
     (re.compile(rb"\x93NUMPY"), "a NumPy array (.npy)", ""),

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from parley.core.errors import ParleyError
-from parley.core.files import written_aside
+from parley.core.files import mistaken_for, written_aside
 from parley.core.progress import BYTE, Progress
 from parley.core.tar_headers import CHUNK_BYTES, is_file, members_of, stream_files
 
@@ -34,7 +34,8 @@ IN_TAR_OR_ZIP = re.compile(r"(.*?\.(?:tar|zip))!(.*)", re.IGNORECASE | re.DOTALL
 """Pattern of the address of an image in an archive: the path of a tar or zip, `!`, and the member's name."""
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
-_TAR_MAGIC_AT = 257
+_READ_STARTS = (_GZIP, _BZIP2, _XZ, *_ZIP_STARTS)
+_TAR_MAGIC_AT, _TAR_MAGIC = 257, b"ustar"
 _MOST_DIRECTORY_BYTES = 256 << 20  # that of a zip with a million members is half as large
 _MOST_UNFOLDING = 50
 _MOST_XZ_BYTES = 256 << 20  # `xz -9` makes files that need 65 MiB
@@ -172,7 +173,7 @@ def kind_of(path: Path) -> str:
         return ""
     if start.startswith(_ZIP_STARTS):
         return ZIP
-    return ZIP if start[_TAR_MAGIC_AT:][:5] != b"ustar" and zipfile.is_zipfile(path) else TAR
+    return ZIP if not start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC) and zipfile.is_zipfile(path) else TAR
 
 
 def reason_not_to_open(path: Path) -> str:
@@ -181,10 +182,27 @@ def reason_not_to_open(path: Path) -> str:
         for _ in open_archive(path).members():
             pass
     except DAMAGED as error:
-        with path.open("rb") as stream:
-            is_page = stream.read(99).lstrip().startswith(b"<")
-        return f"{error}{'; it seems to be a web page' if is_page else ''}"
+        kind, _ = other_than_archive(path)
+        return f"it is {kind}" if kind else str(error)
     return ""
+
+
+def other_than_archive(path: Path) -> tuple[str, str]:
+    """Return what a file is in place of a zip or tar, and what to do; empty strings if it is one, perhaps damaged."""
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    if start.startswith(_READ_STARTS) or start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        return "", ""
+    kind, fix = mistaken_for(path)
+    return kind, f"{fix}, and make a zip or tar of its files" if kind.endswith("archive") else fix
+
+
+def why_not_read(path: Path, error: object, what: str = "zip or tar") -> str:
+    """Return a sentence about a file of the user's that is not read as an archive: what it is, and what to do."""
+    kind, fix = other_than_archive(path)
+    if kind:
+        return f"{path} is not a {what}: it is {kind}; {fix or 'copy the right file there'}."
+    return f"{path} is not a complete {what} ({error}); copy it again."
 
 
 def nested_tars(path: Path) -> dict[str, tuple[int, int]]:
@@ -229,7 +247,7 @@ def decompress_tar(source: Path, destination: Path) -> None:
                 target.write(bytes(-header.size % tarfile.BLOCKSIZE))
             target.write(bytes(2 * tarfile.BLOCKSIZE))
     except DAMAGED as error:
-        raise DamagedArchiveError(f"{source} is a truncated or damaged archive ({error}); get it again.") from error
+        raise DamagedArchiveError(f"{source} is a truncated or damaged archive ({error}); copy it again.") from error
 
 
 def _decompressed(path: Path) -> io.BufferedIOBase:

@@ -324,18 +324,58 @@ def test_zip_member_with_wrong_or_large_size_is_rejected(tmp_path):
     assert LocalFiles(tmp_path, 1000).get("set.zip!lion/a.jpg").error is ErrorClass.UNREADABLE
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("set.tar", b"<!DOCTYPE html><p>Log in", "it seems to be a web page"),
-        ("set.tar", b"", "empty file"),
-        ("set.zip", b"PK\x03\x04" + bytes(99), "File is not a zip file"),
-    ],
-)
-def test_what_is_no_archive_is_reported(tmp_path, name, content, words):
+NO_ARCHIVES = {
+    "login page": (b"\n <!DOCTYPE html><p>Log in", "an HTML page, as of a login or an error; copy the right file there"),
+    "error page": (b"<?xml version='1.0'?><Error>", "an XML page, as of an error; copy the right file there"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it, and make a zip or tar of its files"),
+    "rar": (b"Rar!\x1a\x07\x01\0" + bytes(99), "a RAR archive; unpack it, and make a zip or tar of its files"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(99), "compressed by zstd; decompress it"),
+    "lz4": (b"\x04\x22\x4d\x18" + bytes(99), "compressed by lz4; decompress it"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a pointer of Git LFS; run `git lfs"),
+    "nothing": (b"", "empty; copy the right file there"),
+}
+
+
+@pytest.mark.parametrize("name", ["set.tar", "set.zip", "set.7z", "set.tar.zst", "set.tgz", "set"])
+@pytest.mark.parametrize("kind", NO_ARCHIVES)
+def test_what_a_local_file_is_in_place_of_an_archive_is_told(tmp_path, name, kind):
+    content, words = NO_ARCHIVES[kind]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ParleyError, match=rf"{name} is not a complete zip or tar .*{words}"):
+    source = source_of(tmp_path / name)
+    (told,) = source.check([LION])
+    assert told.startswith(f"{tmp_path / name} is not a zip or tar: it is {words}")
+    with pytest.raises(ParleyError) as error:
+        addresses(source, [LION], tmp_path)
+    assert error.value.findings == [told]
+
+
+@pytest.mark.parametrize("kind", NO_ARCHIVES)
+@pytest.mark.parametrize("tars", ["lion.tar", "all.tar"])
+def test_what_a_local_file_is_in_place_of_a_class_s_tar_is_told(tmp_path, tars, kind):
+    content, words = NO_ARCHIVES[kind]
+    (tmp_path / tars).write_bytes(content)
+    root = tmp_path if tars == "lion.tar" else tmp_path / tars
+    with pytest.raises(ParleyError) as error:
+        open_source(SourceOptions("tars", root=root)).listing([LION], None)
+    what = "is not an uncompressed tar: it is" if root == tmp_path else "is not an uncompressed tar of tars: it is"
+    assert f"{tmp_path / tars} {what} {words.split(',')[0].split(';')[0]}" in str(error.value)
+    assert "remove" not in str(error.value)
+
+
+def test_a_compressed_tar_of_a_class_is_to_be_decompressed(tmp_path):
+    make_tar(tmp_path / "lion.tar", mode="w:gz")
+    with pytest.raises(ParleyError, match=r"lion.tar is not an uncompressed tar: it is compressed; decompress it\."):
+        open_source(SourceOptions("tars", root=tmp_path)).listing([LION], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("set.zip", b"PK\x03\x04" + bytes(99)), ("set.tar", b"?" * 999), ("set.zip", b"?" * 999)]
+)
+def test_a_damaged_local_archive_is_to_be_copied_again(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ParleyError, match=rf"{name} is not a complete zip or tar \(.+\); copy it again\.$"):
         addresses(source_of(tmp_path / name), [LION], tmp_path)
+    assert not any("rename" in told for told in source_of(tmp_path / name).check([LION]))
 
 
 @pytest.mark.parametrize("kind", KINDS)

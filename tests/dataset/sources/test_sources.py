@@ -345,7 +345,7 @@ class TestTarsByAddress:
         with pytest.raises(ParleyError) as error:
             list(source("http://page/x/{wnid}.tar").entries([LION]))
         assert "Class 'lion': http://page/x/n02129165.tar gave no tar" in str(error.value)
-        assert "it seems to be a web page); check the address, and whether it needs a login." in str(error.value)
+        assert "it is an HTML page, as of a login or an error); check the address, and whether it needs a login." in str(error.value)
         assert not list(tmp_path.glob("store/*/*.download"))
 
     def test_a_damaged_tar_is_downloaded_again(self, source, tmp_path):

@@ -20,7 +20,9 @@ from parley.dataset.archives import (
     decompress_tar,
     kind_of,
     open_archive,
+    other_than_archive,
     reason_not_to_open,
+    why_not_read,
 )
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import download
@@ -56,8 +58,8 @@ class ImageArchive(EntrySource):
         found = [] if locations else ["A source of kind 'archive' needs source.archive.locations: URLs or paths."]
         if locations and not self._local and not any(map(is_web_url, locations)):
             found.append(f"The archive is not at any of its locations: {', '.join(locations)}; check the paths.")
-        if self._local and (kind := kind_of(self._local)) and self._local.suffix.lower() != kind:
-            found.append(f"{self._local} is a {kind[1:]} file, but its name does not end with {kind}; rename it.")
+        if self._local and (problem := _problem_of_local(self._local)):
+            found.append(problem)
         if not templates:
             found.append("A source of kind 'archive' needs source.archive.members, such as 'images/{class}/*.jpg'.")
         return found + template_problems(classes, templates, "source.archive.members")
@@ -81,7 +83,12 @@ class ImageArchive(EntrySource):
         if path == self._local:
             _check_local(path, self.options)
         self.passed_over.clear()
-        found, skipped, elsewhere = self._found(path)
+        try:
+            found, skipped, elsewhere = self._found(path)
+        except DAMAGED as error:
+            if path == self._local:
+                raise ParleyError(why_not_read(path, error)) from error
+            raise ParleyError(f"{path} is not a complete zip or tar ({error}); remove it and run again.") from error
         for problem, count in skipped.items():
             logger.warning("%s: %d of the images are %s, and are skipped.", path, count, problem)
         log_passed_over(logger, self.passed_over, f"{path}: ")
@@ -129,7 +136,8 @@ class ImageArchive(EntrySource):
                 )
             body = archive.read(member)
         except DAMAGED as error:
-            raise ParleyError(f"{member} cannot be read from {path} ({error}); get the archive again.") from error
+            advice = "copy the archive again" if path == self._local else f"remove {path} and run again"
+            raise ParleyError(f"{member} cannot be read from {path} ({error}); {advice}.") from error
         copy = self.store() / "files" / digest_of(member) / PurePosixPath(member).name
         copy.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(copy) as aside:
@@ -277,17 +285,23 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _members(path: Path) -> Iterator[tuple[Archive, str, str]]:
-    """Yield the archive, the name of each member, and why it cannot be read, if so."""
-    try:
-        archive = open_archive(path)
-        for member in archive.members():
-            outside = member.name.startswith("/") or ".." in member.name.split("/")
-            yield archive, member.name, member.problem or ("named by paths out of the archive" if outside else "")
-    except DAMAGED as error:
-        raise ParleyError(
-            f"{path} is not a complete zip or tar ({reason_not_to_open(path) or error}); remove it, check its address, "
-            "and run again."
-        ) from error
+    """Yield the archive, the name of each member, and why it cannot be read, if so; raise one of `DAMAGED`."""
+    archive = open_archive(path)
+    for member in archive.members():
+        outside = member.name.startswith("/") or ".." in member.name.split("/")
+        yield archive, member.name, member.problem or ("named by paths out of the archive" if outside else "")
+
+
+def _problem_of_local(path: Path) -> str:
+    """Return a sentence if a local file is evidently no archive, or has the suffix of another kind; else an empty one.
+
+    Only the first bytes of the file are read, unless its name and these differ.
+    """
+    kind = kind_of(path)
+    is_named = not kind or path.suffix.lower() == kind
+    if (reason := other_than_archive(path)[0]) or (not is_named and (reason := reason_not_to_open(path))):
+        return why_not_read(path, reason)
+    return "" if is_named else f"{path} is a {kind[1:]} file, but its name does not end with {kind}; rename it."
 
 
 def _check_local(path: Path, options: SourceOptions) -> None:

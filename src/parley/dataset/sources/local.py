@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.file_names import spellings
-from parley.core.files import is_web_url
+from parley.core.files import is_web_url, mistaken_for
 from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
 from parley.dataset.archives import TAR, nested_tars
@@ -213,9 +213,7 @@ class Tars(_OnePerClass):
                     one.name for one in members_of(outer, span) if is_file(one) and self._is_image(stream, one)
                 )
         except (tarfile.TarError, OSError) as error:
-            raise ParleyError(
-                f"{path} is not a complete, uncompressed tar ({error}); decompress it or copy it again."
-            ) from error
+            raise ParleyError(_not_a_tar(path, error, "tar")) from error
         yield from (f"{path.name}!{name}" for name in names)
 
     def _is_image(self, tar: BinaryIO, member: tarfile.TarInfo) -> bool:
@@ -233,9 +231,7 @@ class Tars(_OnePerClass):
         try:
             return nested_tars(root)
         except (tarfile.TarError, OSError) as error:
-            raise ParleyError(
-                f"{root} is not a complete, uncompressed tar of tars ({error}); decompress it or copy it again."
-            ) from error
+            raise ParleyError(_not_a_tar(root, error, "tar of tars")) from error
 
     @property
     def _store(self) -> Path:
@@ -252,6 +248,14 @@ class Tars(_OnePerClass):
         ]
         stem = self._stored_name(image_class).removesuffix(self.suffix)
         return stored(locations, self._store, stem, self.options, kinds=[TAR])
+
+
+def _not_a_tar(path: Path, error: object, what: str) -> str:
+    """Return a sentence about a local file, perhaps in a tar, that is not read as a tar: what it is, what to do."""
+    kind, fix = mistaken_for(path)
+    if kind:
+        return f"{path} is not an uncompressed {what}: it is {kind}; {fix or 'copy the right file there'}."
+    return f"{path} is not a complete, uncompressed {what} ({error}); copy it again."
 
 
 def _is_folder(one: os.DirEntry[str]) -> bool:
