@@ -42,11 +42,12 @@ def _load_checked(given: Any, filetype: str = "Config") -> Any:
     spec.loader.exec_module(yaml_files)
     try:
         text = yaml_files.check_yaml(given)
-        loaded = _load_unchecked(io.StringIO(text), filetype)
     except yaml_files.YamlError as error:
         raise WorkflowError(str(error)) from None
-    except ValueError as error:  # Such as a date with month 13.
-        raise WorkflowError(f"{given} cannot be read ({error}); correct it.") from None
+    try:
+        loaded = _load_unchecked(io.StringIO(text), filetype)
+    except (WorkflowError, ValueError) as error:  # ValueError: such as a date with month 13.
+        raise WorkflowError(yaml_files.syntax_problem(given, error, text)) from None
     if not isinstance(loaded, dict):
         raise WorkflowError(f"{given} has no settings; write lines such as `experiment: mine`.")
     return loaded

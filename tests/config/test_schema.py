@@ -2,6 +2,7 @@
 
 import copy
 import math
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -318,7 +319,15 @@ def test_a_description_that_explains_values_explains_all_of_them(key, descriptio
         ({"seeds": [2**64]}, "seeds[0] is 18446744073709551616; it must be a number below 2^63."),
         ({"seed": 2**63}, "seed is 9223372036854775808; it must be a number below 2^63."),
         ({"words": {"seed": -(10**30)}}, "it must be a number below 2^63."),
-        ({"seeds": [True]}, "seeds[0] is True; it must be of type integer."),
+        ({"seeds": [True]}, "seeds[0] is true; it must be of type integer."),
+        ({"experiment": True}, "experiment is true; it must be text; put it in quotes"),
+        ({"experiment": None}, "experiment is null; it must be of type string."),
+        ({"experiment": 12}, "experiment is 12; it must be text; put it in quotes"),
+        ({"experiment": date(2026, 1, 2)}, "experiment is 2026-01-02; it must be text; put it in quotes"),
+        ({"runs": [{"name": False}]}, "runs[0].name is false; it must be text; put it in quotes"),
+        ({"game": {"corrupt_bits": 3}}, "game.corrupt_bits is 3; it must be text; put it in quotes"),
+        ({"game": {"shuffle": False}}, "game.shuffle is false; it must be one of none, sender, receiver, both."),
+        ({"training": {1: 2}}, "the key training.1 is unknown"),
         ({"experiment": "a\n"}, "experiment: 'a\\n' does not match"),
         ({"experiment": "x" * 101}, "is too long"),
         ({"experiment": "con"}, "experiment is 'con': the name is reserved for a device on Windows; choose another."),

@@ -33,10 +33,60 @@ REFUSED = {
     "a long number": (f"seed: {'9' * 5001}\n", "line 1: a number has 5001 characters"),
     "a long fraction": (f"seed: 0.{'9' * 500}e-5\n", "line 1: a number has"),
     "a date that is none": ("a: 2026-13-45\n", "is not YAML .month must be in 1..12"),
-    "tabs": ("a:\n\tb: 1\n", "is not YAML .line 2"),
-    "an open quote": ("a: 'b\n", "is not YAML"),
-    "two documents": ("a: 1\n---\nb: 2\n", "is not YAML .line 2"),
-    "an object of Python": ("a: !!python/object/apply:os.getcwd []\n", "is not YAML .line 1"),
+    "tabs": ("a:\n\tb: 1\n", "is not YAML .line 2: .*; replace the tab by blanks"),
+    "an open quote": ("a: 'b\n", "is not YAML .line 2: .*; close the quotes"),
+    "an open bracket": ("a: [1, 2\nb: 1\n", "is not YAML .line 2: .*; close the bracket"),
+    "text with a colon": ("a: b: c\n", "is not YAML .line 1: .*; put text with a colon and a blank"),
+    "a percent sign": ("a: %b\n", "is not YAML .line 1: .*; put text that begins with %, @ or ` in quotes"),
+    "another indentation": ("a:\n  b: 1\n   c: 2\n", "is not YAML .line 3: .*or correct the indentation"),
+    "less indentation": (
+        "a:\n  b: 1\n c: 2\n",
+        "is not YAML .line 3: .*; the lines of a section must begin in the same",
+    ),
+    "two documents": ("a: 1\n---\nb: 2\n", "line 2: a second document begins here .---.; remove the line"),
+    "an empty document": ("---\n---\na: 1\n", "line 2: a second document begins here"),
+    "an object of Python": (
+        "a: !!python/object/apply:os.getcwd []\n",
+        "line 1: the tag !!python/object/apply:os.getcwd is",
+    ),
+    "a name of Python": (
+        "a: !!python/name:os.system\n",
+        "line 1: the tag !!python/name:os.system is not allowed; remove",
+    ),
+    "a tuple": ("b: 1\na: !!python/tuple [1]\n", "line 2: the tag !!python/tuple is not allowed"),
+    "a tag of a user": ("a: !mine {b: 1}\n", "line 1: the tag !mine is not allowed; remove it"),
+    "bytes": ("a: !!binary aGVsbG8=\n", "line 1: the tag !!binary is not allowed"),
+    "a set": ("a: !!set {b}\n", "line 1: the tag !!set is not allowed"),
+    "another version": ("%YAML 9.0\n---\na: 1\n", "is not YAML .line 1: .*; remove the line that begins with %YAML"),
+    "no version": ("%YAML 9\n---\na: 1\n", "is not YAML .line 1: .*; remove the line that begins with %YAML"),
+    "a directive": ("%FOO\n---\na: 1\n", "is not YAML .line 1: .*; remove the line that begins with %"),
+    "an equals sign": ("a: [=]\n", "is not YAML .line 1: .*; put the text in quotes"),
+    "a merge among values": ("a: [<<]\n", "is not YAML .line 1: .*; put the text in quotes"),
+    "a merged number": ("a: {<<: 3}\n", "is not YAML .line 1: .*; after <<, write an alias of a section"),
+    "a merged list": ("a:\n  <<: [{b: 1}, 4]\n", "is not YAML .line 2: .*; after <<, write an alias of a section"),
+    **{
+        f"{number} among values": (
+            f"a: 1\nb: [{number}]\n",
+            f"line 2: YAML reads {number} as {value}; write {advice}, or",
+        )
+        for number, value, advice in [
+            ("010", "8", "10 or 8"),
+            ("-010", "-8", "-10 or -8"),
+            ("0_10", "8", "10 or 8"),
+            ("1:30", "90", "90"),
+            ("-1:30", "-90", "-90"),
+            ("1:00:00", "3600", "3600"),
+            ("1:30.5", "90.5", "90.5"),
+        ]
+    },
+    **{
+        f"the key {key}": (f"a: 1\n{key}: 3\n", f'line 2: YAML does not read the key {key} as text; write "{key}"')
+        for key in ("true", "on", "No", "null", "~", "1.5", "010", "1:30", "2026-01-02", "0x10")
+    },
+    "no key": ("a: 1\n?\n: 3\n", "line 2: YAML does not read the key .nothing. as text"),
+    "a list as a key": ("a: 1\n? [1, 2]\n: 3\n", "line 2: a key is a list or a section; write text"),
+    "a key in braces": ("a: {b}: 1\n", "is not YAML .line 1"),
+    "keys in braces": ("a:\n  {b}: 1\n", "line 2: a key is a list or a section; .*in quotes"),
 }
 
 
@@ -67,6 +117,9 @@ def test_marks_and_line_ends(tmp_path, encoding):
 def test_what_a_person_may_write(tmp_path):
     text = """
 base: &base {steps: 3, rate: 0.1}
+numbers: [0, 007, -1, +1, 1_600, 0x10, 0b11, 0.5, 00.5, 1e-4, 1.0e-4, "010", '1:30', 08, 0:9, 12:60:60]
+words: [yes, off, null, 2026-01-02, !!str 010, !!str yes]
+labels: {1: a, -3: b, 0: c, "on": d, '~': e}
 runs:
 - {name: a, training: {<<: *base, steps: 4}}
 - {name: b, training: *base}

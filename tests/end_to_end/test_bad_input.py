@@ -54,9 +54,27 @@ def test_everything_wrong_with_a_class_set_is_told_together(project):
         (b"# experiment: a\n", "has no settings"),
         (b"- experiment\n- a\n", "has no settings"),
         (b"experiment: caf\xe9\n", "line 1 is not UTF-8 text"),
+        (b"seeds: [010]\n", "line 1: YAML reads 010 as 8; write 10 or 8"),
+        (
+            b"seed:\t3\n",
+            "bad.yaml is not YAML (line 1: found character '\\t' that cannot start any token); replace the tab",
+        ),
+        (b"a: 1\n---\nb: 1\n", "line 2: a second document begins here"),
         (None, "bad.yaml does not exist; check the path"),
     ],
-    ids=["key twice", "nested", "many keys", "empty", "comment", "list", "latin-1", "missing"],
+    ids=[
+        "key twice",
+        "nested",
+        "many keys",
+        "empty",
+        "comment",
+        "list",
+        "latin-1",
+        "octal",
+        "tab",
+        "documents",
+        "missing",
+    ],
 )
 def test_a_config_that_snakemake_would_misread_is_refused(project, content, told):
     (project.folder / "bad.yaml").unlink(missing_ok=True)

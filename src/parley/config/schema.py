@@ -2,10 +2,12 @@
 
 import copy
 import difflib
+import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -216,27 +218,42 @@ def _sentences(error: ValidationError, schema: Part) -> Iterator[str]:
     elif error.validator == "enum":
         allowed = ", ".join(str(choice) for choice in value)
         hint = did_you_mean(error.instance, map(str, value))
-        yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}{f'; {hint}' if hint else '.'}"
+        found = f"{where} is {_as_written(error.instance)}"
+        yield f"Config: {found}; it must be one of {allowed}{f'; {hint}' if hint else '.'}"
     elif error.validator == "type":
-        kinds = [value] if isinstance(value, str) else value
-        wanted = f"of type {' or '.join(kinds)}"
-        if {"number", "integer"} & set(kinds):
-            if isinstance(error.instance, float) and not math.isfinite(error.instance):
-                wanted = "a finite number"
-            elif isinstance(error.instance, int) and abs(error.instance) >= 2**63:
-                wanted = "a number below 2^63"
-        yield f"Config: {where} is {error.instance!r}; it must be {wanted}."
+        if "enum" not in error.schema:  # Otherwise, the error of `enum` lists the choices.
+            kinds = [value] if isinstance(value, str) else value
+            yield f"Config: {where} is {_as_written(error.instance)}; it must be {_wanted(kinds, error.instance)}."
     elif error.validator in ("anyOf", "oneOf"):
         yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no allowed form matches')}"
     else:
         yield f"Config: {where}: {error.message}; config/README.md describes the allowed values."
 
 
+def _wanted(kinds: Sequence[str], value: Any) -> str:
+    """Return which values are allowed in place of one of another type."""
+    if {"number", "integer"} & set(kinds):
+        if isinstance(value, float) and not math.isfinite(value):
+            return "a finite number"
+        if isinstance(value, int) and abs(value) >= 2**63:
+            return "a number below 2^63"
+    if "string" in kinds and value is not None and not isinstance(value, (dict, list)):
+        return "text; put it in quotes, because YAML reads yes, no, on, off, numbers and dates as other types"
+    return f"of type {' or '.join(kinds)}"
+
+
+def _as_written(value: Any) -> str:
+    """Return a value as YAML has it, which for true, null and dates differs from Python."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return str(value) if isinstance(value, date) else repr(value)
+
+
 def _unknown_keys(error: ValidationError, schema: Part) -> Iterator[str]:
     known = sorted(error.schema.get("properties", {}))
     listed = f"the known keys are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
     for key in sorted(set(error.instance) - set(known), key=str):
-        place = _where([*error.absolute_path, key])
+        place = _where([*error.absolute_path, str(key)])
         name, colon, value = str(key).partition(":")
         if colon and name in known:
             hint = f"write a space after the colon, `{name}: {value}`."
