@@ -30,6 +30,7 @@ DAMAGED = (
 )
 """Exceptions raised by damaged and hostile archives; `zipfile` raises RuntimeError for what it cannot unpack."""
 TAR, ZIP = ".tar", ".zip"
+NO_PLAIN_FILES = "links, devices or sparse files"
 IN_TAR_OR_ZIP = re.compile(r"(.*?\.(?:tar|zip))!(.*)", re.IGNORECASE | re.DOTALL)
 """Pattern of the address of an image in an archive: the path of a tar or zip, `!`, and the member's name."""
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
@@ -83,7 +84,7 @@ class TarArchive(Archive):
         """Yield the members that are not folders."""
         for member in members_of(self._path, self._span):
             if not member.isdir():
-                yield Member(member.name, member.size, "" if is_file(member) else "links, devices or sparse files")
+                yield Member(member.name, member.size, "" if is_file(member) else NO_PLAIN_FILES)
 
     def size_of(self, name: str) -> int | None:
         """Return the size of a member in bytes; None if the archive has no such file."""
@@ -129,7 +130,7 @@ class ZipArchive(Archive):
     @property
     def _files(self) -> Iterator[zipfile.ZipInfo]:
         # `ZipInfo.is_dir` fails for an empty name.
-        return (info for info in self._zip.infolist() if not info.filename.endswith("/"))
+        return (info for info in self._zip.infolist() if not _name_of(info).endswith("/"))
 
 
 class _Bounded(io.BufferedReader):
@@ -155,7 +156,7 @@ def _problem_of(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED_FLAG:
         return "encrypted"
     if stat.S_ISLNK(info.external_attr >> 16):
-        return "links, devices or sparse files"
+        return NO_PLAIN_FILES
     # Other methods are rare, and `zipfile` would unpack them into any amount of memory.
     return "" if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else "neither stored nor deflated"
 

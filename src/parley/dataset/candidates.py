@@ -7,7 +7,7 @@ from pathlib import Path
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.image_signatures import log_passed_over, passed_over_text
+from parley.dataset.left_out import log_passed_over, passed_over_text
 from parley.dataset.listing import Listing, image_key
 from parley.dataset.sources import SourceOptions, open_source
 from parley.dataset.split_plan import Counts, needed_images
@@ -53,7 +53,8 @@ def select(
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):
-        logger.warning("%d of %d entries in the list have the issue %s", lines, listing.lines, kind)
+        examples = listing.issues.examples(kind)
+        logger.warning("%d of %d entries in the list have the issue %s%s", lines, listing.lines, kind, examples)
     log_passed_over(logger, listing.passed_over)
     if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)

@@ -1,13 +1,12 @@
 """Tell files apart by their first bytes, whatever they are called. Imports no decoder."""
 
-import logging
 import posixpath
-from collections.abc import Mapping
 
 HEAD_BYTES = 512
 """Number of bytes of a file that `kind_of_file` needs."""
 HEIC, HIDDEN, TEXT = "HEIC", "hidden", "text"
 _KNOWN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+_SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 # Camera raw files are TIFFs whose first image is a thumbnail.
 _RAW_SUFFIXES = frozenset({".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srw", ".pef", ".orf", ".rw2", ".3fr"})
 _STARTS = {
@@ -38,18 +37,10 @@ OTHERS = ("PDF", "PSD", "ICO", "ICNS", "JPEG XL", "JPEG 2000", "animated AVIF", 
 _TEXT = bytes(range(32, 127)) + b"\t\r\n\f\x1b" + bytes(range(128, 256))
 
 
-def log_passed_over(logger: logging.Logger, passed_over: Mapping[str, int], where: str = "") -> None:
-    """Log files that are no images; as a warning, unless all are such as lie beside images everywhere."""
-    if passed_over:
-        level = logging.INFO if passed_over.keys() <= {HIDDEN, TEXT} else logging.WARNING
-        logger.log(level, "%s%s.", where, passed_over_text(passed_over))
-
-
-def passed_over_text(passed_over: Mapping[str, int]) -> str:
-    """Return a sentence without its full stop about files that are no images, given their numbers by kind."""
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(passed_over.items(), key=lambda one: -one[1]))
-    advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in passed_over else ""
-    return f"Files passed over because they are no images in a supported format: {kinds}{advice}"
+def is_hidden(path: str) -> bool:
+    """Return whether a file, or a folder above it, is hidden: by a dot, or by macOS or Windows."""
+    *folders, name = [part for part in path.split("/") if part not in ("", ".", "..")] or [""]
+    return any(part[0] == "." for part in (*folders, name) if part) or name.lower() in _SYSTEM_FILES
 
 
 def has_image_suffix(name: str) -> bool:

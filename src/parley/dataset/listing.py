@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from parley.dataset.left_out import LeftOut
+
 KEY_DIGITS = 32
 _UNFIT = re.compile("[\t\r\n\0\ud800-\udfff]")
 """Characters that a table cannot hold. Python decodes bytes of a file name that are not UTF-8 as lone surrogates."""
@@ -91,9 +93,9 @@ class Listing:
     urls: dict[str, list[str]]
     lines: int = 0
     entries: Counter[str] = field(default_factory=Counter)
-    issues: Counter[ParseIssue] = field(default_factory=Counter)
+    issues: LeftOut = field(default_factory=LeftOut)
     others: set[str] = field(default_factory=set)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    passed_over: LeftOut = field(default_factory=LeftOut)
 
 
 class ListingBuilder:

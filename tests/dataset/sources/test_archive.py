@@ -13,7 +13,7 @@ import time
 import zipfile
 import zlib
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -26,6 +26,7 @@ from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.sources import SourceOptions, open_source
 
 LION = ImageClass("lion", "n02129165", "in")
+HEN = ImageClass("hen", "", "in", description="a hen")
 WHALE = ImageClass("killer whale", "", "in", description="a whale")
 BEAR = ImageClass("b\u00e4r", "", "in", description="a bear")
 IMAGES = {
@@ -149,7 +150,9 @@ def test_classes_and_images_that_are_not_there_are_reported(tmp_path):
     with pytest.raises(ParleyError, match=r"'killer whale' is not in .*set.zip"):
         addresses(source_of(path), [LION, WHALE], tmp_path)
     with pytest.raises(
-        ParleyError, match=r"no image that matches source.archive.members \(.*\); it has set/train/n02129165/im"
+        ParleyError,
+        match=r"no image that matches source.archive.members \(.*\); it has 5 images \(such as set/tr.*\); "
+        r"the template for these is set/train/\{wnid\}/images/\*",
     ):
         addresses(source_of(path, ("train/{wnid}/*",)), [LION], tmp_path)
 
@@ -223,6 +226,70 @@ def test_class_names_are_found_as_archives_write_them(tmp_path, written):
     assert set(bodies(source, [WHALE, BEAR], tmp_path).values()) == {b"whale", b"bear"}
 
 
+def zip_by(system, path, *names):
+    """Write a zip as a program on Windows (0) or Unix (3) does, without entries of folders."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = name, system
+            archive.writestr(info, b"" if name.endswith(("/", "\\")) else name.encode())
+
+
+LITTER = ("__MACOSX/._lion", "__MACOSX/lion/._a.jpg", ".DS_Store", "lion/.DS_Store", "lion/Thumbs.db", "desktop.ini")
+ZIPS = {
+    "backslashes": (0, ("lion\\", "lion\\a.jpg", "hen\\b.jpg"), "{class}/*"),
+    "a wrapper": (3, ("photos/", "photos/lion/", "photos/lion/a.jpg", "photos/hen/b.jpg"), "photos/{class}/*"),
+    "litter": (3, ("lion/a.jpg", "hen/b.jpg", *LITTER), "{class}/*"),
+    "litter at any depth": (3, ("photos/lion/a.jpg", "photos/hen/b.jpg", *LITTER), "*/{class}/*"),
+    "dot and slash": (3, ("./lion/a.jpg", "./hen/b.jpg"), "{class}/*"),
+    "hidden folder": (3, (".photos/lion/a.jpg", ".photos/hen/b.jpg"), ".photos/{class}/*"),
+}
+
+
+@pytest.mark.parametrize("kind", ZIPS)
+def test_zips_as_other_programs_make_them(tmp_path, kind, caplog):
+    system, names, template = ZIPS[kind]
+    zip_by(system, tmp_path / "set.zip", *names)
+    with caplog.at_level("WARNING"):
+        found = bodies(source_of(tmp_path / "set.zip", (template,)), [LION, HEN], tmp_path)
+    assert sorted((name, PurePosixPath(member).name) for name, member in found) == [("hen", "b.jpg"), ("lion", "a.jpg")]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("system", "names", "template", "told"),
+    [
+        (3, ["lion\\a.jpg"], "{class}/*", r"1 images (lion\a.jpg)."),
+        (
+            3,
+            ["photos/lion/a.jpg"],
+            "{class}/*",
+            "1 images (photos/lion/a.jpg); the template for these is photos/{class}/*.",
+        ),
+        (
+            0,
+            ["x\\n02129165\\y\\a.jpg"],
+            "{class}/*",
+            "1 images (x/n02129165/y/a.jpg); the template for these is x/{wnid}/y/*.",
+        ),
+        (3, ["lion/a.JPG"], "{class}/*.jpg", "1 images (lion/a.JPG); the template for these is {class}/*."),
+        (3, ["cats/a.jpg"], "{class}/b/*", "1 images (cats/a.jpg)."),
+    ],
+)
+def test_if_no_template_matches_what_is_there_is_told(tmp_path, system, names, template, told):
+    zip_by(system, tmp_path / "set.zip", *names, "__MACOSX/lion/._a.jpg", "Thumbs.db")
+    with pytest.raises(ParleyError) as error:
+        addresses(source_of(tmp_path / "set.zip", (template,)), [LION], tmp_path)
+    assert error.value.findings[0].endswith(f"({template}); it has {told}")
+
+
+def test_images_that_match_no_template_beside_others_are_logged(tmp_path, caplog):
+    path = make_zip(tmp_path / "set.zip", {"lion/a.jpg": b"a", "lion/b.JPG": b"b"})
+    with caplog.at_level("INFO"):
+        assert len(bodies(source_of(path, ("{class}/*.jpg",)), [LION], tmp_path)) == 1
+    assert "also has 1 images (lion/b.JPG) that match none of source.archive.members ({class}/*.jpg)" in caplog.text
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
 def test_names_without_the_flag_of_utf8_are_read(tmp_path, encoding):
     placeholder = "x" * len("b\u00e4r".encode(encoding))
@@ -258,10 +325,10 @@ def test_links_encrypted_members_and_paths_out_are_counted_and_skipped(tmp_path,
     with caplog.at_level("WARNING"):
         assert list(bodies(source, [LION], tmp_path).values()) == [b"fine"]
     for problem in (
-        "1 of the images are encrypted",
-        "links, devices",
-        "neither stored nor",
-        "paths out of the archive",
+        "1 of the images are encrypted (lion/secret.jpg), and are skipped",
+        "links, devices or sparse files (lion/link.jpg)",
+        "neither stored nor deflated (lion/packed.jpg)",
+        "paths out of the archive (lion/../a.jpg)",
     ):
         assert caplog.text.count(problem) == 1
     assert source.listing([LION], tmp_path / "list.tsv").issues == {"bad_address": 1}
@@ -278,7 +345,7 @@ def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog, name):
     (tmp_path / "set.tgz").write_bytes(gzip.compress((tmp_path / "set.tar").read_bytes()))
     with caplog.at_level("WARNING"):
         assert list(bodies(source_of(tmp_path / name, ("{class}/*",)), [LION], tmp_path).values()) == [b"fine"]
-    assert "2 of the images are links" in caplog.text
+    assert "2 of the images are links, devices or sparse files (lion/b'2'.jpg, lion/b'1'.jpg), and" in caplog.text
 
 
 def test_if_no_image_can_be_read_the_reason_is_given(tmp_path):
@@ -292,7 +359,7 @@ def test_overlong_member_names_are_skipped(tmp_path, caplog):
     make_tar(tmp_path / "set.tar", {"lion_1.jpg": b"fine", "_" * 50_000 + "/a.jpg": b"x", "_" * 60_000 + ".jpg": b"x"})
     with caplog.at_level("WARNING"):
         assert list(bodies(source_of(tmp_path / "set.tar", ("{class}_*.jpg",)), [LION], tmp_path).values()) == [b"fine"]
-    assert "2 of the images are in paths with a name of more than 255 characters" in caplog.text
+    assert "2 of the images are in paths with a name of more than 255 characters (____" in caplog.text
 
 
 def test_a_member_without_a_name_is_no_image(tmp_path):
@@ -325,13 +392,13 @@ def test_zip_member_with_wrong_or_large_size_is_rejected(tmp_path):
 
 
 NO_ARCHIVES = {
-    "login page": (b"\n <!DOCTYPE html><p>Log in", "an HTML page, as of a login or an error; copy the right file there"),
+    "login page": (b"\n <!DOCTYPE html><p>", "an HTML page, as of a login or an error; copy the right file there"),
     "error page": (b"<?xml version='1.0'?><Error>", "an XML page, as of an error; copy the right file there"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it, and make a zip or tar of its files"),
     "rar": (b"Rar!\x1a\x07\x01\0" + bytes(99), "a RAR archive; unpack it, and make a zip or tar of its files"),
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(99), "compressed by zstd; decompress it"),
     "lz4": (b"\x04\x22\x4d\x18" + bytes(99), "compressed by lz4; decompress it"),
-    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a pointer of Git LFS; run `git lfs"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS; run `git lfs"),
     "nothing": (b"", "empty; copy the right file there"),
 }
 
@@ -442,7 +509,7 @@ def test_a_full_disk_does_not_cost_the_download(web, tmp_path, small_disk):
 
 PROCESS = """
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from parley.dataset.sources import SourceOptions, open_source
 options = {"members": ("set/{class}/*",), "store": Path(sys.argv[2]), "allow_private_hosts": True}
 print(open_source(SourceOptions("archive", locations=(sys.argv[1],), **options)).provide([]))

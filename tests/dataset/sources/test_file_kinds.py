@@ -17,6 +17,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.images import Images, LocalFiles
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.image_signatures import HEAD_BYTES, kind_of_file
+from parley.dataset.left_out import LeftOut
 from parley.dataset.sources import SourceOptions, open_source
 
 LION = ImageClass("lion", "n02129165", "in")
@@ -51,6 +52,8 @@ PASSED_OVER = {
     "h": ("empty", b""),
     ".DS_Store": ("hidden", b"\0\0\0\1Bud1"),
     "._x": ("hidden", b"\0\5\x16\7"),
+    "._y.jpg": ("hidden", b"\0\5\x16\7"),
+    "Thumbs.db": ("hidden", b"\xd0\xcf\x11\xe0"),
     "i.dng": ("camera raw", encoded(PHOTO, "TIFF")),
     "j.mp4": ("video", b"\0\0\0\x18ftypisom\0\0\0\0isom"),
     "k.jp2": ("JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n"),
@@ -128,7 +131,11 @@ def test_images_are_found_by_their_bytes_and_what_is_passed_over_is_counted(make
     assert counted == COUNTS
     messages = [record.getMessage() for record in caplog.records]
     (told,) = [one for one in messages if "passed over" in one]
-    assert "Files passed over because they are no images in a supported format: 4 text, 3 HEIC, 2 hidden, 1 " in told
+    assert "Files passed over because they are no images in a supported format: 4 " in told
+    where = "lion.tar!lion/" if options.kind == "tars" else "lion/"
+    assert f", 3 HEIC ({where}a.heic, {where}b.HEIF, {where}photo), " in told
+    assert f"4 text (such as {where}e.txt, {where}f.csv, {where}g.json), " in told
+    assert f"4 hidden (such as {where}.DS_Store, " in told
     assert "reading HEIC needs a plug-in for Pillow: convert these files to JPEG" in told
     images = Images(tmp_path / "cache", source.provide([LION]), FetchOptions(min_side=20))
     try:
@@ -142,6 +149,49 @@ def test_images_are_found_by_their_bytes_and_what_is_passed_over_is_counted(make
     assert {result.url.rpartition("/")[2]: result.error for _, result in results} == dict.fromkeys(FOUND)
 
 
+def fill(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_links_to_folders_and_hidden_folders_are_named(tmp_path):
+    fill(tmp_path, "lion/a.jpg", "lion/.git/a.jpg", "more/b.jpg")
+    (tmp_path / "lion/more").symlink_to(tmp_path / "more")
+    listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
+    assert listing.urls["lion"] == ["lion/a.jpg"]
+    assert str(listing.passed_over) == "1 hidden (lion/.git), 1 links to folders (lion/more)"
+
+
+def test_members_of_tars_that_are_left_out_are_named(tmp_path):
+    with tarfile.open(tmp_path / "lion.tar", "w") as tar:
+        for name in ("./a.jpg", "./.cache/a.jpg", "../b.jpg", "._c.jpg"):
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+        link = tarfile.TarInfo("d.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.jpg"
+        tar.addfile(link)
+    listing = open_source(SourceOptions("tars", root=tmp_path)).listing([LION], None)
+    assert listing.urls["lion"] == ["lion.tar!../b.jpg", "lion.tar!./a.jpg"]
+    assert str(listing.passed_over) == (
+        "2 hidden (lion.tar!./.cache/a.jpg, lion.tar!._c.jpg), 1 links, devices or sparse files (lion.tar!d.jpg)"
+    )
+
+
+def test_names_that_a_table_cannot_hold_are_given(tmp_path, caplog):
+    fill(tmp_path, *(f"lion/{number}\n.jpg" for number in range(4)), "lion/" + "x" * 199 + "\t.jpg", "lion/a.jpg")
+    with caplog.at_level(logging.WARNING):
+        select(SourceOptions("folder", root=tmp_path), [LION], {"in": {"train": 1}}, tmp_path / "candidates.tsv")
+    told = r"5 of 6 entries in the list have the issue bad_address (such as lion/0\n.jpg, lion/1\n.jpg, lion/2\n.jpg)"
+    assert told in caplog.text
+
+
+@pytest.mark.parametrize("length", [3, 120, 121, 50_000])
+def test_long_names_are_cut(length):
+    left_out = LeftOut()
+    left_out.add("text", "x" * length)
+    assert len(str(left_out)) < 140
+
+
 def test_a_shortage_names_what_was_passed_over(tmp_path):
     with pytest.raises(ParleyError) as error:
         select(make_folder(tmp_path), [LION], {"in": {"train": 99}}, tmp_path / "candidates.tsv")
@@ -152,7 +202,7 @@ def test_a_shortage_names_what_was_passed_over(tmp_path):
 def test_an_archive_without_any_image_says_what_it_has(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("lion/a.heic", HEIC)
-    with pytest.raises(ParleyError, match=r"no images at all .Files passed over .* 1 HEIC; reading"):
+    with pytest.raises(ParleyError, match=r"no images at all .Files passed over .* 1 HEIC (.*a.heic.); reading"):
         list(open_source(archive_of(tmp_path / "set.zip")).entries([LION]))
 
 

@@ -339,13 +339,20 @@ class TestTarsByAddress:
         assert files.get("n02129165.tar!none.JPEG").error == "missing"
         assert len(source.asked) == 2
 
+    def test_members_that_are_left_out_are_logged(self, source, tmp_path, caplog):
+        write_tar(tmp_path / "web/n02129165.tar", "a.JPEG", "b.db", "._a.JPEG")
+        with caplog.at_level("INFO"):
+            source("http://a/{wnid}.tar").write_listing([LION], tmp_path / "list.tsv")
+        assert "format: 1 text (n02129165.tar!b.db), 1 hidden (n02129165.tar!._a.JPEG)." in caplog.text
+
     def test_html_page_falls_through_to_next_mirror(self, source, tmp_path):
         tars = source("http://page/{wnid}.tar", "http://a/{wnid}.tar")
         assert len(list(tars.entries([LION]))) == 2
         with pytest.raises(ParleyError) as error:
             list(source("http://page/x/{wnid}.tar").entries([LION]))
         assert "Class 'lion': http://page/x/n02129165.tar gave no tar" in str(error.value)
-        assert "it is an HTML page, as of a login or an error); check the address, and whether it needs a login." in str(error.value)
+        told = "it is an HTML page, as of a login or an error); check the address, and whether it needs a login."
+        assert told in str(error.value)
         assert not list(tmp_path.glob("store/*/*.download"))
 
     def test_a_damaged_tar_is_downloaded_again(self, source, tmp_path):

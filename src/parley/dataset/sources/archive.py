@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,9 +25,10 @@ from parley.dataset.archives import (
 )
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import download
-from parley.dataset.image_signatures import HEAD_BYTES, has_image_suffix, log_passed_over, passed_over_text
+from parley.dataset.image_signatures import HEAD_BYTES, has_image_suffix, is_hidden
+from parley.dataset.left_out import LeftOut, log_passed_over, passed_over_text
 from parley.dataset.partial_downloads import exclusive_lock
-from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
+from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint
 
 logger = logging.getLogger(__name__)
 IN_ARCHIVE = "archive!"
@@ -39,6 +39,7 @@ _MOST_TEXT_BYTES = 64 << 20
 _LONGEST_NAME = 255
 """Maximum length of a file's or folder's name; file systems have the same. Patterns may take long for longer ones."""
 _LONGEST_STEM_BYTES = 200
+_IMAGES = "images"
 _FIELDS = {"wnid", "class"}
 _PIECES = re.compile(r"\{(\w*)\}|(\*)")
 _SUFFIXES = re.compile(r"\.(tar(\.\w+)?|t[a-z]+[z2]|zip)$", re.IGNORECASE)
@@ -82,7 +83,7 @@ class ImageArchive(EntrySource):
         path = self._path()
         if path == self._local:
             _check_local(path, self.options)
-        self.passed_over.clear()
+        self.passed_over = LeftOut()
         try:
             found, skipped, elsewhere = self._found(path)
         except DAMAGED as error:
@@ -90,35 +91,39 @@ class ImageArchive(EntrySource):
                 raise ParleyError(why_not_read(path, error)) from error
             raise ParleyError(f"{path} is not a complete zip or tar ({error}); remove it and run again.") from error
         for problem, count in skipped.items():
-            logger.warning("%s: %d of the images are %s, and are skipped.", path, count, problem)
+            examples = skipped.examples(problem)
+            logger.warning("%s: %d of the images are %s%s, and are skipped.", path, count, problem, examples)
         log_passed_over(logger, self.passed_over, f"{path}: ")
+        where = ", ".join(self.options.members)
         if not found:
             others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
             others += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
-            instead = f"it has {elsewhere}" if elsewhere else others
-            where = ", ".join(self.options.members)
+            instead = f"it has {elsewhere}{_hint(elsewhere, classes)}" if elsewhere else others
             raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
+        if elsewhere:
+            logger.info("%s also has %s that match none of source.archive.members (%s).", path, elsewhere, where)
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
 
-    def _found(self, path: Path) -> tuple[dict[tuple[str, ...], list[str]], Counter[str], str]:
-        """Return the addresses of the images by label, numbers of those that cannot be read, and one elsewhere."""
+    def _found(self, path: Path) -> tuple[dict[tuple[str, ...], list[str]], LeftOut, LeftOut]:
+        """Return the addresses of the images by label, those that cannot be read, and those that match no template."""
         patterns = [_pattern(template) for template in self.options.members]
         found: dict[tuple[str, ...], list[str]] = {}
-        skipped, elsewhere = Counter[str](), ""
+        skipped, elsewhere = LeftOut(), LeftOut()
         for archive, name, problem in _members(path):
+            own = name.rpartition("/")[2]
             is_long = max(map(len, name.split("/"))) > _LONGEST_NAME
             label = None if is_long else next((match[1] for one in patterns if (match := one.fullmatch(name))), None)
             if label is not None and not problem:
-                if is_image(name, partial(archive.read, name, HEAD_BYTES), self.passed_over):
+                if self._is_image(own, partial(archive.read, name, HEAD_BYTES), name):
                     found.setdefault((label,), []).append(f"{path.name}!{name}")
-            elif has_image_suffix(name) and not PurePosixPath(name).name.startswith("."):
+            elif has_image_suffix(name) and not is_hidden(own):
                 if is_long:
                     problem = f"in paths with a name of more than {_LONGEST_NAME} characters"
                 if is_long or label is not None:
-                    skipped[problem] += 1
+                    skipped.add(problem, name)
                 else:
-                    elsewhere = elsewhere or name
+                    elsewhere.add(_IMAGES, name)
         return found, skipped, elsewhere
 
     def unpack(self, member: str) -> Path:
@@ -282,6 +287,17 @@ def _pattern(template: str) -> re.Pattern[str]:
         pattern += "[^/]*" if piece[2] else (r"\1" if seen else "([^/]+)")
         seen = seen or not piece[2]
     return re.compile(r"(?:\./)?" + pattern + re.escape(template[start:]))
+
+
+def _hint(elsewhere: LeftOut, classes: Sequence[ImageClass]) -> str:
+    """Return advice with the template of an image that matches none, if its path has a folder named as a class is."""
+    names = {one.name: "{class}" for one in classes} | {one.wnid: "{wnid}" for one in classes if one.wnid}
+    for image in elsewhere.names(_IMAGES):
+        *folders, _ = image.split("/")
+        if named := [at for at, folder in enumerate(folders) if folder in names]:
+            folders[named[0]] = names[folders[named[0]]]
+            return f"; the template for these is {'/'.join([*folders, '*'])}"
+    return ""
 
 
 def _members(path: Path) -> Iterator[tuple[Archive, str, str]]:

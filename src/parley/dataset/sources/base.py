@@ -4,7 +4,6 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +15,8 @@ from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
 from parley.dataset.archives import DAMAGED
 from parley.dataset.class_set import ImageClass
-from parley.dataset.image_signatures import FORMATS, HIDDEN, has_image_suffix, kind_of_file
+from parley.dataset.image_signatures import FORMATS, HIDDEN, has_image_suffix, is_hidden, kind_of_file
+from parley.dataset.left_out import LeftOut
 from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, storable
 
 HASHED_WHOLE_BYTES = 64 << 20
@@ -196,7 +196,7 @@ class EntrySource(Source):
 
     def __init__(self, options: SourceOptions) -> None:
         super().__init__(options)
-        self.passed_over: Counter[str] = Counter()
+        self.passed_over = LeftOut()
         """Number of files that `entries` has passed over because they are no images, by kind of file."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
@@ -214,7 +214,7 @@ class EntrySource(Source):
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class: those of `entries` that pass the filter, without duplicates."""
         entries = self.entries(classes) if url_list is None else stream_table(url_list, _LISTING_COLUMNS)
-        self.passed_over.clear()
+        self.passed_over = LeftOut()
         builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing, named = builder.listing, class_labels(classes)
         for label, address in entries:
@@ -226,16 +226,22 @@ class EntrySource(Source):
                 if issue is None and self.options.filter_url in address:
                     issue = builder.add(name, address)
                 if issue is not None:
-                    listing.issues[issue] += 1
+                    listing.issues.add(issue, address)
             else:
                 listing.others.add(label)
-        listing.passed_over.update(self.passed_over)
+        listing.passed_over = self.passed_over
         return listing
 
     def write_listing(self, classes: Sequence[ImageClass], destination: Path) -> None:
         """Write `entries` to a table that `listing` reads."""
         entries = list(self.entries(classes))  # This may download for hours, so that the file is not opened before.
         write_table(destination, _LISTING_COLUMNS, ((label, storable(address)) for label, address in entries))
+
+    def _is_image(self, name: str, head: Callable[[], bytes], address: str) -> bool:
+        """Return whether a file is an image, as `reason_to_pass_over` tells; if not, count it."""
+        if reason := reason_to_pass_over(name, head):
+            self.passed_over.add(reason, address)
+        return not reason
 
     def _issue_of(self, address: str) -> ParseIssue | None:
         if not self.over_network:
@@ -253,29 +259,26 @@ def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
     return named | {form: one.name for one in classes for form in spellings(one.name)}
 
 
-def is_image(name: str, head: Callable[[], bytes], passed_over: Counter[str]) -> bool:
-    """Return whether a file is an image by the suffix of its name or, if that is not a usual one, by its first bytes.
+def reason_to_pass_over(name: str, head: Callable[[], bytes]) -> str:
+    """Return the kind of a file that is no image, by its name or first bytes; an empty string if it is an image.
 
     Parameters
     ----------
     name
         The file's name or path. Files with the usual suffixes are images, whatever they hold: they are not opened.
-        Files whose names start with a dot are none.
+        Hidden files are none.
     head
         Function that returns the first `HEAD_BYTES` bytes of the file.
-    passed_over
-        Numbers of files that are no images, by kind of file; the file is added to them if it is none.
     """
-    is_hidden = name.rpartition("/")[2].startswith(".")
-    if not is_hidden and has_image_suffix(name):
-        return True
+    if is_hidden(name):
+        return HIDDEN
+    if has_image_suffix(name):
+        return ""
     try:
-        kind = HIDDEN if is_hidden else kind_of_file(name, head())
+        kind = kind_of_file(name, head())
     except DAMAGED:
-        kind = "unreadable"
-    if kind not in FORMATS:
-        passed_over[kind] += 1
-    return kind in FORMATS
+        return "unreadable"
+    return "" if kind in FORMATS else kind
 
 
 def file_facts(root: Path, names: Iterable[str]) -> Iterator[tuple[str, int, int]]:

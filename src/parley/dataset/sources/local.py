@@ -1,10 +1,10 @@
 """Local image sources: one folder of images per class, or one tar of images per class."""
 
+import logging
 import os
 import stat
 import tarfile
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,13 +16,15 @@ from parley.core.file_names import spellings
 from parley.core.files import is_web_url, mistaken_for
 from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
-from parley.dataset.archives import TAR, nested_tars
+from parley.dataset.archives import NO_PLAIN_FILES, TAR, nested_tars
 from parley.dataset.class_set import ImageClass
-from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN, has_image_suffix
+from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN
+from parley.dataset.left_out import log_passed_over
 from parley.dataset.listing import storable
 from parley.dataset.sources.archive import store_of, stored, template_problems
-from parley.dataset.sources.base import EntrySource, SourceOptions, file_facts, is_image
+from parley.dataset.sources.base import EntrySource, SourceOptions, file_facts
 
+logger = logging.getLogger(__name__)
 MOST_SUGGESTIONS = 10
 """Maximum number of classes without a folder or tar for which a similar one is suggested."""
 
@@ -109,9 +111,33 @@ class Folder(_OnePerClass):
     def _images(self, path: Path) -> Iterator[str]:
         return (
             f"{path.name}/{name}"
-            for name in _files_below(path, self.passed_over)
-            if is_image(name, partial(_head, f"{path}/{name}"), self.passed_over)
+            for name in self._files_below(path)
+            if self._is_image(name, partial(_head, f"{path}/{name}"), f"{path.name}/{name}")
         )
+
+    def _files_below(self, folder: Path, above: str = "") -> Iterator[str]:
+        """Yield the relative paths of the files below a class's folder, sorted component by component.
+
+        Keeps the names of one folder per level in memory. Skips names that start with a dot, such as macOS's `._`
+        files, and symbolic links to folders, and counts them.
+        """
+        try:
+            with os.scandir(folder / above) as entries:
+                found = sorted((one.name, _is_folder(one), one.is_symlink()) for one in entries)
+        except OSError as error:
+            path = folder / above
+            raise ParleyError(
+                f"{path} cannot be read as a folder ({error.strerror}); check that it is a folder you may read."
+            ) from error
+        for name, is_folder, is_link in found:
+            if name.startswith("."):
+                self.passed_over.add(HIDDEN, f"{folder.name}/{above}{name}")
+            elif not is_folder:
+                yield above + name
+            elif is_link:
+                self.passed_over.add("links to folders", f"{folder.name}/{above}{name}")
+            else:
+                yield from self._files_below(folder, f"{above}{name}/")
 
 
 class Tars(_OnePerClass):
@@ -192,6 +218,7 @@ class Tars(_OnePerClass):
                 findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
             else:
                 yield from ((image_class.name, address) for (address,) in stream_table(names, ["address"]))
+        log_passed_over(logger, self.passed_over)
         findings.raise_if_any()
 
     def _downloaded(self, image_class: ImageClass) -> list[str]:
@@ -209,16 +236,19 @@ class Tars(_OnePerClass):
         try:
             outer, span = (path.parent, self._nested[path.name]) if path.parent.is_file() else (path, None)
             with outer.open("rb") as stream:
-                names = sorted(
-                    one.name for one in members_of(outer, span) if is_file(one) and self._is_image(stream, one)
-                )
+                members = (one for one in members_of(outer, span) if not one.isdir())
+                names = sorted(one.name for one in members if self._holds_image(stream, one, path.name))
         except (tarfile.TarError, OSError) as error:
             raise ParleyError(_not_a_tar(path, error, "tar")) from error
         yield from (f"{path.name}!{name}" for name in names)
 
-    def _is_image(self, tar: BinaryIO, member: tarfile.TarInfo) -> bool:
-        head = partial(os.pread, tar.fileno(), min(member.size, HEAD_BYTES), member.offset_data)
-        return has_image_suffix(member.name) or is_image(member.name, head, self.passed_over)
+    def _holds_image(self, stream: BinaryIO, member: tarfile.TarInfo, tar: str) -> bool:
+        address = f"{tar}!{member.name}"
+        if not is_file(member):
+            self.passed_over.add(NO_PLAIN_FILES, address)
+            return False
+        head = partial(os.pread, stream.fileno(), min(member.size, HEAD_BYTES), member.offset_data)
+        return self._is_image(member.name, head, address)
 
     def _exists(self, name: str) -> bool:
         root = self.options.root
@@ -275,27 +305,3 @@ def _head(path: str) -> bytes:
         return os.read(stream, HEAD_BYTES)
     finally:
         os.close(stream)
-
-
-def _files_below(folder: Path, passed_over: Counter[str], above: str = "") -> Iterator[str]:
-    """Yield the relative paths of the files below a folder, sorted component by component.
-
-    Keeps the names of one folder per level in memory. Skips names that start with a dot, such as macOS's `._` files,
-    and counts them in `passed_over`; also skips symbolic links to folders.
-    """
-    try:
-        with os.scandir(folder / above) as entries:
-            everything = list(entries)
-        found = sorted((one.name, _is_folder(one), one.is_symlink()) for one in everything if one.name[0] != ".")
-    except OSError as error:
-        path = folder / above
-        raise ParleyError(
-            f"{path} cannot be read as a folder ({error.strerror}); check that it is a folder you may read."
-        ) from error
-    if hidden := len(everything) - len(found):
-        passed_over[HIDDEN] += hidden
-    for name, is_folder, is_link in found:
-        if not is_folder:
-            yield above + name
-        elif not is_link:
-            yield from _files_below(folder, passed_over, f"{above}{name}/")

@@ -1,0 +1,57 @@
+"""Count what a source leaves out, by reason, with examples for the log."""
+
+import logging
+from collections import Counter
+
+from parley.core.formats import printable
+from parley.dataset.image_signatures import HEIC, HIDDEN, TEXT
+
+MOST_EXAMPLES = 3
+_LONGEST, _START, _END = 120, 60, 40
+
+
+class LeftOut(Counter[str]):
+    """Numbers of files or lines that are left out, by reason. `add` also keeps the first names for each reason."""
+
+    def __init__(self, *counts: "Counter[str]") -> None:
+        super().__init__(*counts)
+        self._examples: dict[str, list[str]] = {}
+
+    def add(self, reason: str, name: str) -> None:
+        """Count a file or line."""
+        self[reason] += 1
+        examples = self._examples.setdefault(reason, [])
+        if len(examples) < MOST_EXAMPLES:
+            examples.append(_shown(name))
+
+    def names(self, reason: str) -> list[str]:
+        """Return the first names that were added for a reason."""
+        return self._examples.get(reason, [])
+
+    def examples(self, reason: str) -> str:
+        """Return the first names in parentheses, after a blank; an empty string if none is known."""
+        names = self.names(reason)
+        such_as = "such as " if len(names) < self[reason] else ""
+        return f" ({such_as}{', '.join(names)})" if names else ""
+
+    def __str__(self) -> str:
+        """Return the numbers with the examples, the most frequent reason first."""
+        return ", ".join(f"{number:,} {reason}{self.examples(reason)}" for reason, number in self.most_common())
+
+
+def _shown(name: str) -> str:
+    shown = printable(name).replace("\n", "\\n")
+    return shown if len(shown) <= _LONGEST else f"{shown[:_START]}[…]{shown[-_END:]}"
+
+
+def log_passed_over(logger: logging.Logger, passed_over: LeftOut, where: str = "") -> None:
+    """Log files that are no images; as a warning, unless all are such as lie beside images everywhere."""
+    if passed_over:
+        level = logging.INFO if passed_over.keys() <= {HIDDEN, TEXT} else logging.WARNING
+        logger.log(level, "%s%s.", where, passed_over_text(passed_over))
+
+
+def passed_over_text(passed_over: LeftOut) -> str:
+    """Return a sentence without its full stop about files that are no images."""
+    advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in passed_over else ""
+    return f"Files passed over because they are no images in a supported format: {passed_over}{advice}"
