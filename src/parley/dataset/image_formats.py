@@ -43,6 +43,8 @@ _ORIENTATION_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"
 # For grayscale PNGs with 2 or 4 bits, Pillow scales the pixel values to 8 bits, but not the transparent value.
 _FEW_BITS_SCALES = {"L;2": 85, "L;4": 17}
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+_SCALED_BANDS = {"RGB": 3, "RGBA": 3, "LA": 1}
+"""Modes in which Pillow decodes 16-bit colours to 8 bits, with the number of bands that are no transparency."""
 _ROWS_AT_ONCE = 256
 # Load the decoders now. Otherwise Pillow loads them at first use, when many threads would do it at the same time.
 Image.init()
@@ -103,20 +105,44 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Uses the first of several frames, applies the EXIF orientation, composites transparency on white, converts CMYK
     with the embedded colour profile if it is usable, and scales values of more than 8 bits to 8 bits.
     """
-    rawmode = _rawmode(image)
+    rawmode, white = _rawmode(image), white_level(image)
     image.load()  # When Pillow loads a TIFF, it rotates the pixels and removes the orientation.
     profile, negative = image.info.get("icc_profile"), _is_negative(image)
     if (turn := _UPRIGHT.get(_orientation(image) or 1)) is not None:
         image = image.transpose(turn)
     transparent = _transparent_value(image, rawmode)
     if _is_deep(image):
-        image = _eight_bit(image, 4095 if rawmode == "I;12" else 65535, transparent, negative)
+        image = _eight_bit(image, white or 65535, transparent, negative)
         transparent = None
     if image.mode == "CMYK":
         return _from_cmyk(image, profile)
     if image.mode == "LAB":
         return _through_profile(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     return _on_white(image, transparent).convert("RGB")
+
+
+def white_level(image: Image.Image) -> int | None:
+    """Return the highest possible value of an image of more than 8 bits, as Pillow decodes it; None if it has 8 bits.
+
+    The image must not have been decoded yet. Pillow decodes 16-bit colours to 8 bits.
+    """
+    rawmode = _rawmode(image)
+    if _is_deep(image):
+        return 4095 if rawmode == "I;12" else 65535
+    return 255 if ";16" in rawmode else None
+
+
+def uses_little_of_range(image: Image.Image, white: int | None) -> bool:
+    """Return whether a decoded image of more than 8 bits has only values up to a sixteenth of its `white_level`.
+
+    Such values are usually of 8, 10 or 12 bits, stored in 16; `to_rgb` makes them nearly uniform. It scales floats and
+    integers outside [0, 65535] by their own range.
+    """
+    if white is None or (image.mode not in _SCALED_BANDS and not image.mode.startswith("I")):
+        return False
+    extrema: Any = image.getextrema()
+    low, high = extrema if white > 255 else map(max, zip(*extrema[: _SCALED_BANDS[image.mode]], strict=True))
+    return low >= 0 and high <= white // 16
 
 
 def _is_rotated(image: Image.Image) -> bool:
@@ -128,8 +154,7 @@ KINDS: dict[str, Callable[[Image.Image], bool]] = {
     # `n_frames` would read all frames of a GIF and all pages of a TIFF; `is_animated` stops at the second.
     "animated": lambda image: image.format != "MPO" and bool(getattr(image, "is_animated", False)),
     "cmyk": lambda image: image.mode == "CMYK",
-    # Pillow decodes 16-bit colours to 8 bits; only the raw mode states the stored depth.
-    "sixteen_bit": lambda image: _is_deep(image) or ";16" in _rawmode(image),
+    "sixteen_bit": lambda image: white_level(image) is not None,
     "transparent": lambda image: image.has_transparency_data,
     "rotated": _is_rotated,
 }

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fetch_jobs import COUNTS, HEN, LION, PATIENT, Job, cached_keys, files_below, get, images, timeless
 from PIL import Image
@@ -311,6 +312,19 @@ def test_two_jobs_may_share_a_cache(web, tmp_path):
     assert len(list((tmp_path / "cache").glob("*/*"))) == 27
     assert not list(tmp_path.rglob("*.part"))
     assert (tmp_path / "one/lion.tar").read_bytes() == (tmp_path / "other/lion.tar").read_bytes()
+
+
+def test_images_that_become_nearly_uniform_are_counted_and_named(tmp_path, caplog):
+    """Values of 8 bits stored in 16, as by programs for microscopes."""
+    for number in range(18):
+        values = np.full((30, 30), 230 + number if number < 5 else 3000 * number)
+        Image.fromarray(values.astype(np.uint16)).save(tmp_path / f"{number}.png")
+    job = Job(tmp_path / "job", {LION: [f"{number}.png" for number in range(18)]})
+    assert job.fetch(margin=0, root=tmp_path).ok == 18
+    (told,) = [one.getMessage() for one in caplog.records if "nearly uniform" in one.getMessage()]
+    assert told.startswith("5 images of more than 8 bits become nearly uniform, as their values are below a sixteenth ")
+    assert " (such as " in told
+    assert told.endswith("to leave such images out, add sixteen_bit to fetch.refuse.")
 
 
 def test_local_files_and_tar_members_are_read_below_the_root(tmp_path):

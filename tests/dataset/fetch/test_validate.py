@@ -3,15 +3,18 @@ import io
 import zlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_images import (
     GRAY_ALPHA,
     MIN_IS_BLACK,
+    MIN_IS_WHITE,
     RGB,
     RGB_ALPHA,
     TIFF_INKS,
+    TIFF_RGB,
     animation,
     encoded,
     flat_png,
@@ -43,7 +46,7 @@ def decision_on(body, options=OPTIONS):
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_formats_are_recognised_by_their_bytes(format_name):
-    assert decision_on(image_bytes(format_name)) == (None, SUFFIXES[format_name], 60, 40)
+    assert decision_on(image_bytes(format_name)) == (None, SUFFIXES[format_name], 60, 40, False)
 
 
 @pytest.mark.parametrize(("format_name", "mode"), [("JPEG", "CMYK"), ("JPEG", "L"), ("PNG", "P"), ("PNG", "I;16")])
@@ -51,11 +54,54 @@ def test_unusual_modes_are_images(format_name, mode):
     assert decision_on(image_bytes(format_name, mode=mode)).error is None
 
 
+def gray(highest, dtype, kind="TIFF"):
+    return encoded(Image.fromarray(np.linspace(0, highest, 1600).reshape(40, 40).astype(dtype)), kind)
+
+
+def deep_png(colour_type, *samples):
+    return flat_png(16, colour_type, samples, side=40)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_faint"),
+    [
+        (gray(255, np.uint16, "PNG"), True),
+        (gray(255, np.uint16), True),
+        (gray(1023, np.uint16), True),
+        (gray(4095, np.uint16), True),
+        (gray(255, np.int32), True),
+        (deep_png(RGB, 200, 100, 255), True),
+        (deep_png(RGB, 4095, 4000, 0), True),
+        (deep_png(RGB_ALPHA, 200, 100, 255, 65535), True),
+        (deep_png(RGB_ALPHA, 200, 100, 255, 0), True),
+        (deep_png(GRAY_ALPHA, 255, 65535), True),
+        (tiff(40, 40, [16] * 3, TIFF_RGB, bytes([200, 0]) * 4800), True),
+        (tiff(40, 40, [16], MIN_IS_WHITE, bytes([200, 0]) * 1600), True),
+        (tiff(40, 40, [12], MIN_IS_BLACK, bytes([0x0F, 0xF0, 0xFF]) * 800), True),
+        (gray(65535, np.uint16), False),
+        (gray(20_000, np.uint16, "PNG"), False),
+        (gray(100_000, np.int32), False),  # These are scaled by their own range.
+        (gray(-255, np.int32), False),
+        (gray(255, np.float32), False),
+        (gray(1, np.float32), False),
+        (gray(float("nan"), np.float32), False),
+        (gray(255, np.uint8), False),
+        (gray(9, np.uint8), False),
+        (deep_png(RGB, 200, 100, 20_000), False),
+        (deep_png(RGB_ALPHA, 200, 20_000, 255, 0), False),
+        (tiff(40, 40, [16] * 4, TIFF_INKS, bytes([200, 0]) * 6400), False),
+        (tiff(40, 40, [12], MIN_IS_BLACK, bytes([0xFF, 0xF0, 0xFF]) * 800), False),
+    ],
+)
+def test_deep_images_that_use_little_of_their_range_are_noted(body, is_faint):
+    assert decision_on(body)[::4] == (None, is_faint)
+
+
 @pytest.mark.parametrize("orientation", [1, 3, 6, 7])
 def test_size_is_as_stored_whatever_exif_asks_for(orientation):
     for kind in ("JPEG", "PNG", "WEBP"):
-        assert decision_on(turned(kind, orientation))[2:] == (60, 40)
-    assert decision_on(image_bytes("TIFF", tiffinfo={0x0112: orientation}))[2:] == (60, 40)
+        assert decision_on(turned(kind, orientation))[2:4] == (60, 40)
+    assert decision_on(image_bytes("TIFF", tiffinfo={0x0112: orientation}))[2:4] == (60, 40)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +133,7 @@ def test_incomplete_images_are_rejected(format_name, share):
 
 def test_a_truncated_jpeg_is_called_truncated():
     whole = image_bytes(size=(300, 300))
-    assert decision_on(whole[: len(whole) // 2]) == (ErrorClass.TRUNCATED, "", None, None)
+    assert decision_on(whole[: len(whole) // 2]) == (ErrorClass.TRUNCATED, "", None, None, False)
 
 
 def test_an_incomplete_image_passes_only_with_verify_header():
@@ -162,7 +208,7 @@ def test_a_kind_of_image_is_refused_only_if_listed(kind, body, verify):
     assert refused.error is ErrorClass(kind)
     others = replace(options, refuse=tuple(other for other in REFUSABLE if other != kind))
     taken = decision_on(body, others)
-    assert taken == refused._replace(error=None)
+    assert taken[:4] == refused._replace(error=None)[:4]
     assert None not in (taken.width, taken.height)
 
 
@@ -174,7 +220,7 @@ def test_only_animated_images_are_refused_by_default():
 
 
 def test_a_multi_picture_jpeg_is_accepted():
-    assert decision_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30)
+    assert decision_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30, False)
 
 
 def test_the_first_listed_kind_decides_the_error_class():
@@ -207,7 +253,7 @@ def test_exclusion_takes_precedence_over_other_errors():
     for body in (image_bytes(), b"<html>", b"no image", animation("GIF")):
         digest = hashlib.sha256(body).hexdigest()
         options = replace(OPTIONS, excluded=frozenset({digest}), placeholder_sha256=(digest,))
-        assert decision_on(body, options) == (ErrorClass.EXCLUDED, "", None, None)
+        assert decision_on(body, options) == (ErrorClass.EXCLUDED, "", None, None, False)
     assert decision_on(b"", replace(OPTIONS, excluded=frozenset({hashlib.sha256(b"").hexdigest()}))).error == "empty"
     assert decision_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
 

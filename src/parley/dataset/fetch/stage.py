@@ -17,6 +17,7 @@ from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch, warn_ab
 from parley.dataset.fetch.images import Images
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, FetchResult
+from parley.dataset.left_out import LeftOut
 from parley.dataset.split_plan import Counts, candidate_queues, fetch_target
 from parley.dataset.tars import write_tar
 
@@ -25,6 +26,11 @@ OK = "ok"
 _FIRST_URLS = range(1, 201)
 """Numbers of the URLs that are requested first. If the addresses of all of them are private, the fetch stops."""
 _ALLOW = "If the server is yours, set `allow_private_hosts: true` in the section `fetch` of the config."
+_FAINT = "images of more than 8 bits become nearly uniform, as their values are below a sixteenth of the maximum"
+_HOW_TO_BRIGHTEN = (
+    "If these are values of 8, 10 or 12 bits stored in 16, scale them to 0 to 65535 or save the images with 8 bits; "
+    "to leave such images out, add sixteen_bit to fetch.refuse."
+)
 _WINDOW = 16  # maximum number of candidates in flight, as a multiple of the concurrent requests
 
 
@@ -76,6 +82,7 @@ def fetch_classes(
     options = options or FetchOptions()
     options.check()
     outcomes: Counter[str] = Counter()
+    noted = LeftOut()
     wanted = sum(fetch_target(count, options.margin) for c in classes for count in counts.get(c.domain, {}).values())
     packing: deque[Future[None]] = deque()
     with (
@@ -86,6 +93,8 @@ def fetch_classes(
 
         def on_result(result: FetchResult) -> None:
             outcomes[result.error or OK] += 1
+            if result.is_ok and result.decision.is_faint:
+                noted.add(_FAINT, result.url)
             if outcomes.total() == outcomes[ErrorClass.PRIVATE_ADDRESS] == 1:
                 logger.warning("%s is refused: the address of its host is not public. %s", result.url, _ALLOW)
             progress.advance(result.is_ok, f"{outcomes.total()} tried, {_rejected(outcomes)}")
@@ -106,6 +115,8 @@ def fetch_classes(
                 packing.popleft().result()
         finally:
             packer.shutdown(cancel_futures=True)
+    if noted:
+        logger.warning("%s. %s", noted, _HOW_TO_BRIGHTEN)
     logger.info("%d URLs tried, %d images; %s", outcomes.total(), outcomes[OK], _rejected(outcomes))
     return outcomes
 

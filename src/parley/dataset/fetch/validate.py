@@ -13,7 +13,15 @@ from PIL import Image
 from parley.dataset.decoding_work import TooComplexImageError
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchResult
-from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
+from parley.dataset.image_formats import (
+    SUFFIXES,
+    kinds_of,
+    open_image,
+    stored_size,
+    to_rgb,
+    uses_little_of_range,
+    white_level,
+)
 from parley.dataset.image_signatures import HEAD_BYTES, HEIC, OTHERS, kind_of_file
 
 logger = logging.getLogger(__name__)
@@ -143,16 +151,21 @@ def _validate_image(body: bytes, options: FetchOptions) -> Decision:
             return found._replace(error=ErrorClass(refused[0]))
         if options.verify == "decode":
             with _PIXELS_IN_MEMORY.taken(width * height):
-                _decode(image)
+                found = found._replace(is_faint=_decode(image))
             # A PNG may store its EXIF orientation after the pixels.
             if "rotated" in options.refuse and image.format == "PNG" and kinds_of(image, ["rotated"]):
                 return found._replace(error=ErrorClass.ROTATED)
     return found
 
 
-def _decode(image: Image.Image) -> None:
-    """Decode all pixels of an image. Also convert an unusual mode to RGB, as feature extraction will do later."""
+def _decode(image: Image.Image) -> bool:
+    """Decode all pixels of an image. Also convert an unusual mode to RGB, as feature extraction will do later.
+
+    Return whether the image will be nearly uniform because its values use little of their range.
+    """
+    white = white_level(image)
     if image.mode in _PLAIN_MODES and "transparency" not in image.info:
         image.load()
     else:
         to_rgb(image)
+    return uses_little_of_range(image, white)
