@@ -1,6 +1,4 @@
 import csv
-import os
-import threading
 
 import pytest
 
@@ -28,6 +26,15 @@ def test_crlf_byte_order_mark_and_blank_lines(tmp_path):
         (b"\n1\t2\n", "begins with an empty line"),
         ("a\tb\n1\t2\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
         (b"a\tb\n1\t2\nx\t\xe9\n", r"line 3 is not UTF-8 text \(byte 0xe9\); it seems to be Latin-1"),
+        (b"a,b\n1,2\n", "columns separated by commas, not tabs; it must be a tab-separated table"),
+        (b'"a";"b"\n1;2\n', "columns separated by semicolons, not tabs"),
+        (b"a | b | c\n1|2|3\n", "columns separated by vertical bars, not tabs"),
+        (b"A     b   c\n1     2   3\n", "columns separated by blanks, not tabs"),
+        (b'"a"\t"b"\n"1"\t"2"\n', "has '\"a\"', '\"b\"' in its first line; write names without capitals, quotes"),
+        (b"A\tb \n1\t2\n", "has 'A', 'b ' in its first line; write names without capitals, quotes and blanks"),
+        (b"c,b\n1,2\n", "no column a, b in its first line; it must be a tab-separated table"),
+        (b"a\tb\n1\t2\r3\t4\n", "line 2 contains a carriage return inside a line"),
+        (b"a\tb\n1,2\n", "line 2 has 1 fields, but the header has 2; separate fields by single tabs"),
         (b"a\tb\n1\t2\n3\n", "line 3 has 1 fields, but the header has 2"),
         (b"a\tb\n1\t\xff\n", "line 2 is not UTF-8"),
         (b"a\t\xff\n1\t2\n", "line 1 is not UTF-8"),
@@ -48,7 +55,7 @@ def test_missing_file_error(tmp_path):
 
 @pytest.mark.parametrize("reader", [header_of, lambda path: list(stream_table(path, ["a"]))])
 def test_a_folder_in_place_of_a_table_is_reported(tmp_path, reader):
-    with pytest.raises(ParleyError, match=r"cannot be read \(Is a directory\)"):
+    with pytest.raises(ParleyError, match="is a folder, not a text file; give the path of a file"):
         reader(tmp_path)
 
 
@@ -57,6 +64,8 @@ def test_a_folder_in_place_of_a_table_is_reported(tmp_path, reader):
     [
         (b"a\tb\rc\n1\t2\n", "line 1 contains a carriage return inside a line"),
         (b"a\tb\r\n1\t2\r\n\r\n3\r3\t4\r\n", "line 4 contains a carriage return inside a line"),
+        (b"\ta\n0\t1\n", "a column without a name in its first line, such as pandas' index"),
+        (b"a\tb\t\t\n0\t1\t\t\n", "a column without a name"),
         (b"a\tb\ta\n1\t2\t3\n", "several columns 'a' in its first line"),
     ],
 )
@@ -64,14 +73,6 @@ def test_a_table_that_could_not_be_written_again_is_not_read(tmp_path, content, 
     (tmp_path / "t.tsv").write_bytes(content)
     with pytest.raises(ParleyError, match=told):
         read_table(tmp_path / "t.tsv", ["a"])
-
-
-def test_a_table_is_read_from_a_pipe(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\tb\n1\t2\n",), daemon=True)
-    writer.start()
-    assert read_table(tmp_path / "pipe", ["a"]) == [{"a": "1", "b": "2"}]
-    writer.join()
 
 
 def classes_of(path, wanted=None):

@@ -2,8 +2,10 @@
 
 import codecs
 import lzma
+import os
 from bz2 import compress as bzip2
 from gzip import compress as gzip
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +14,20 @@ from parley.core.tables import read_table
 from parley.core.text import LONGEST_CELL, csv_rows, text_lines
 from parley.dataset.class_set import read_class_set
 from parley.dataset.fetch.options import read_exclusions
+from parley.dataset.sources.url_list_reader import filter_list
 from parley.text.descriptions import read_descriptions
 from parley.text.glove import read_pretrained
+from parley.text.word_vectors import stop_words_of
+
+
+def zipped(name):
+    """Return the first bytes of a ZIP archive whose first file has this name."""
+    return b"PK\x03\x04" + bytes(26) + name.encode()
+
 
 CLASS_SET = "class\twnid\tdomain\tdescription\nlöwe\t\tin\ta großer cat\nokapi\t\tout\ta forest animal\n"
 DESCRIPTIONS = "0,löwe,a großer cat\n1,okapi,a forest animal\n"
+PAIRS = "n02129165_1\thttp://x/löwe.jpg\nn02129165_2\thttp://x/2.jpg\n"
 EXCLUDED = "# gone\nhttp://x/löwe.jpg\n"
 
 
@@ -40,6 +51,18 @@ def from_windows(text):
     return codecs.BOM_UTF8 + text.replace("\n", "\r\n").encode()
 
 
+def from_an_old_mac(text):
+    return text.replace("\n", "\r").encode()
+
+
+def from_an_old_mac_as_utf16(text):
+    return as_utf16_le(text.replace("\n", "\r"))
+
+
+def with_two_line_ends(text):
+    return text.replace("\n", "\r\n", 1).encode()
+
+
 def with_blank_lines(text):
     return text.replace("\n", "\n\n").encode()
 
@@ -48,11 +71,30 @@ def without_last_line_end(text):
     return text.rstrip("\n").encode()
 
 
-FORMS = [as_utf8, with_mark, as_utf16_le, as_utf16_be, from_windows, with_blank_lines, without_last_line_end]
+FORMS = [
+    as_utf8,
+    with_mark,
+    as_utf16_le,
+    as_utf16_be,
+    from_windows,
+    from_an_old_mac,
+    from_an_old_mac_as_utf16,
+    with_two_line_ends,
+    with_blank_lines,
+    without_last_line_end,
+]
 
 
 def described(path):
     return [(one.label, one.text) for one in read_descriptions(path)]
+
+
+def read_pairs(path):
+    return filter_list(path, ["n02129165"]).urls
+
+
+def vectors(path):
+    return read_pretrained(path, ["lion"])
 
 
 def classes(path):
@@ -62,8 +104,14 @@ def classes(path):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("text", "reader"),
-    [(CLASS_SET, classes), (DESCRIPTIONS, described), (EXCLUDED, read_exclusions)],
-    ids=["class set", "descriptions", "exclude list"],
+    [
+        (CLASS_SET, classes),
+        (DESCRIPTIONS, described),
+        (EXCLUDED, read_exclusions),
+        ("The\nA b\n", stop_words_of),
+        (PAIRS, read_pairs),
+    ],
+    ids=["class set", "descriptions", "exclude list", "stop words", "url list"],
 )
 def test_every_reader_takes_the_text_of_any_editor(tmp_path, form, text, reader):
     (tmp_path / "plain").write_bytes(as_utf8(text))
@@ -96,7 +144,7 @@ def test_a_cell_may_be_long_but_not_endless(tmp_path):
     (tmp_path / "c.tsv").write_text(f"class\twnid\tdomain\tdescription\nlion\t\tin\t{long}\n")
     assert classes(tmp_path / "c.tsv") == [("lion", long.strip())]
     (tmp_path / "d.csv").write_text(f'0,lion,"{"x" * (LONGEST_CELL + 1)}"\n')
-    with pytest.raises(ParleyError, match=r"d\.csv is not comma-separated text"):
+    with pytest.raises(ParleyError, match=r"d\.csv, line 1: it is not comma-separated text"):
         described(tmp_path / "d.csv")
 
 
@@ -159,7 +207,7 @@ def test_a_word_may_contain_spaces(tmp_path):
         ((793712314).to_bytes(4, "little") + b"abc", "it is a binary file; give the vectors as text"),
         (VECTORS.encode("utf-16"), "it is a binary file"),
         (b"lion\nzebra\n", "is not a file of word vectors"),
-        (b"<html>\n<p>Not found</p>\n</html>\n", "is not a file of word vectors"),
+        (b"<p>\n<b>Not found</b>\n</p>\n", "is not a file of word vectors"),
         (b"lion;1;2;3\nzebra;4;5;6\n", "is not a file of word vectors"),
     ],
 )
@@ -168,3 +216,58 @@ def test_what_holds_no_vectors_is_refused(tmp_path, content, told):
     with pytest.raises(ParleyError, match=told) as error:
         read_pretrained(tmp_path / "vectors.bin", ["lion"])
     assert "vectors.bin" in str(error.value)
+
+
+READERS = [classes, described, read_exclusions, stop_words_of, lambda path: read_table(path, ["a"]), read_pairs]
+READER_NAMES = ["class set", "descriptions", "exclude list", "stop words", "table", "url list"]
+
+
+@pytest.mark.parametrize("reader", [*READERS, vectors], ids=[*READER_NAMES, "word vectors"])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (zipped("[Content_Types].xml"), "a spreadsheet, not .*; export it"),
+        (zipped("mimetypeapplication/vnd.oasis.opendocument"), "a spreadsheet, not .*; export it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "a spreadsheet or document of old Office"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"\n<!DOCTYPE html>\n<html>", "an HTML page"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    ],
+)
+def test_files_of_other_kinds_are_named(tmp_path, reader, content, kind):
+    (tmp_path / "given").write_bytes(content)
+    with pytest.raises(ParleyError, match=f"given is {kind}"):
+        reader(tmp_path / "given")
+
+
+@pytest.mark.parametrize("reader", [*READERS, vectors], ids=[*READER_NAMES, "word vectors"])
+def test_what_is_no_file_is_named_and_never_waited_for(tmp_path, reader):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a named pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")):
+        with pytest.raises(ParleyError, match=f"{path} is {kind}"):
+            reader(path)
+
+
+@pytest.mark.parametrize("reader", READERS[:-1], ids=READER_NAMES[:-1])
+def test_compressed_text_is_named(tmp_path, reader):
+    for pack in (gzip, bzip2, lzma.compress):
+        (tmp_path / "given").write_bytes(pack(CLASS_SET.encode()))
+        with pytest.raises(ParleyError, match="given is compressed, not a text file; decompress it"):
+            reader(tmp_path / "given")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('0,lion,"a big cat\n1,zebra,striped\n2,okapi,x\n', "line 1: a quote opens here and is never closed"),
+        ('0,lion,cat\n1,zebra,"striped\n2,okapi,x', "line 2: a quote opens here and is never closed"),
+        ('0,lion,cat\n1,zebra,"striped\n2,okapi,"x"\n', "line 2: a quoted cell begins here, .* quote in line 3"),
+        ('0,lion,"big" cats\n', "line 1: a quoted cell begins here, but more text follows"),
+        ("0,lion,cat\r1,zebra,x\n2,okapi,y\n", "line 1: it contains a carriage return inside a line"),
+    ],
+)
+def test_quotes_that_would_swallow_lines_are_named(tmp_path, text, told):
+    (tmp_path / "d.csv").write_text(text, newline="")
+    with pytest.raises(ParleyError, match=rf"d\.csv, {told}"):
+        described(tmp_path / "d.csv")

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from parley.core.errors import ParleyError
 
 ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 """Pattern of the names of temporary files; those of processes that were killed remain."""
+EMPTY, COMPRESSED, ZIP = "empty", "compressed", "a ZIP archive"
+"""Kinds of files that `mistaken_for` names and some readers accept."""
 _MISTAKEN = (
     (
         re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)", re.IGNORECASE),
@@ -26,18 +29,33 @@ _MISTAKEN = (
     ),
     (re.compile(rb"(\xef\xbb\xbf)?\s*<\?xml"), "an XML page, as of an error", ""),
     (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS", "run `git lfs pull`"),
-    (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ"), "compressed", "decompress it"),
     (re.compile(rb"\x28\xb5\x2f\xfd"), "compressed by zstd", "decompress it"),
     (re.compile(rb"\x04\x22\x4d\x18"), "compressed by lz4", "decompress it"),
     (re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7z archive", "unpack it"),
     (re.compile(rb"Rar!\x1a\x07"), "a RAR archive", "unpack it"),
-    (re.compile(rb"PK\x03\x04"), "a ZIP archive or a spreadsheet", "unpack or export it"),
+    (re.compile(rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ"), COMPRESSED, "decompress it"),
+    (
+        re.compile(rb"PK\x03\x04.{26}(\[Content_|_rels/|docProps|xl/|mimetypeapp)", re.DOTALL),
+        "a spreadsheet",
+        "export it",
+    ),
+    (re.compile(rb"PK\x03\x04"), ZIP, "unpack it"),
+    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "a spreadsheet or document of old Office", "export it"),
+    (re.compile(rb"%PDF-"), "a PDF", "export its table"),
+    (re.compile(rb"PAR1"), "a Parquet file", "export it"),
     (re.compile(rb"\x89HDF\r\n"), "HDF5", ""),
     (re.compile(rb"\x93NUMPY"), "a NumPy array (.npy)", ""),
     (re.compile(rb"MATLAB 5\.0"), "a MATLAB file of version 5", "save it with -v7.3"),
     (re.compile(rb"\x80[\x02-\x05]"), "a pickle", ""),
 )
 """What files are that were given in place of others: their first bytes, words for them, and what to do."""
+_NO_FILES = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -159,14 +177,28 @@ def read_lines(path: str | Path) -> list[str]:
 
 def mistaken_for(path: str | Path) -> tuple[str, str]:
     """Return what a file that cannot be read is, such as an HTML page, and what to do; empty strings if unknown."""
+    if kind := no_file(path):
+        return kind, "give the path of a file"
     try:
         with Path(path).open("rb") as stream:
             head = stream.read(512)
     except OSError:
         return "", ""
     if not head:
-        return "empty", ""
+        return EMPTY, ""
     return next(((kind, fix) for pattern, kind, fix in _MISTAKEN if pattern.match(head)), ("", ""))
+
+
+def no_file(path: str | Path) -> str:
+    """Return what a path is that is no regular file, such as a named pipe: opening it may block forever.
+
+    The result is empty for a regular file, and for a path that does not exist.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):  # A NUL in a path raises ValueError.
+        return ""
+    return next((kind for is_kind, kind in _NO_FILES if is_kind(mode)), "")
 
 
 def remake(path: str | Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 
 from parley.core.errors import ParleyError
-from parley.core.files import mistaken_for, remake
+from parley.core.files import mistaken_for, no_file, remake
 
 DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 """Exceptions that h5py may raise when a damaged file is accessed."""
@@ -42,6 +42,8 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
     ParleyError
         If the file is missing, damaged, or fails `check_untrusted`.
     """
+    if kind := no_file(path):
+        raise ParleyError(f"{path} is {kind}, not a {what}; give the path of a file.")
     try:
         _check_heaps(path)
         with h5py.File(path, "r") as file:

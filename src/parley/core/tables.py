@@ -11,7 +11,7 @@ from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.core.text import opened_text
+from parley.core.text import delimiter_found, opened_text, plain_cell
 
 _SIGNS = ("=", "+", "-", "@", "\t")
 _FORMULA = re.compile(r"^'([=+\-@\t])")
@@ -30,20 +30,22 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
     Raises
     ------
     ParleyError
-        If the file cannot be read, is not UTF-8 or UTF-16, lacks a column or has it twice, or has a row with a wrong
-        number of fields or a carriage return inside a line.
+        If the file cannot be read, is not UTF-8 or UTF-16, lacks a column or has it twice or without a name, or has a
+        row with a wrong number of fields or a line end inside a line.
     """
     with _opened(path) as (header, lines):
         _require_columns(path, header, required)
+        if "" in header:
+            raise ParleyError(
+                f"{path} has a column without a name in its first line, such as pandas' index; name it, or remove it "
+                "from every line."
+            )
         if repeated := [column for column in header if header.count(column) > 1]:
             raise ParleyError(f"{path} has several columns {repeated[0]!r} in its first line; rename all but one.")
         rows = [(1, header), *lines]
         for number, cells in rows:
-            if any("\r" in cell for cell in cells):
-                raise ParleyError(
-                    f"{path}, line {number} contains a carriage return inside a line; "
-                    "save it with the line ends of Unix or Windows."
-                )
+            if any(mark in cell for cell in cells for mark in "\r\n"):
+                raise ParleyError(_mixed(path, number, cells))
         return [dict(zip(header, cells, strict=True)) for _, cells in rows[1:]]
 
 
@@ -141,14 +143,44 @@ def _cell(value: Any) -> str:
     return f"'{value}" if isinstance(value, str) and value[:1] in _SIGNS else "" if value is None else str(value)
 
 
-def _require_columns(path: str | Path, header: Sequence[str], required: Sequence[str]) -> None:
+def column_problem(path: str | Path, header: Sequence[str], required: Sequence[str], listed: str = "") -> str:
+    """Return the error message for a table that lacks a required column; an empty string if it lacks none.
+
+    Parameters
+    ----------
+    path
+        The table, for the message.
+    header
+        Cells of its first line.
+    required
+        Required columns.
+    listed
+        Text that lists them in the message; by default, their names.
+    """
     missing = [column for column in required if column not in header]
     if not missing:
-        return
-    wanted = f"it must be a tab-separated table with the columns {', '.join(required)}."
+        return ""
+    wanted = f"it must be a tab-separated table with the columns {listed or ', '.join(required)}."
     if header == [""]:
-        raise ParleyError(f"{path} is empty, or begins with an empty line; {wanted}")
-    raise ParleyError(f"{path} has no column {', '.join(missing)} in its first line; {wanted}")
+        return f"{path} is empty, or begins with an empty line; {wanted}"
+    if set(required) <= {plain_cell(name).lower() for name in header}:
+        written = ", ".join(repr(name) for name in header if plain_cell(name).lower() in missing)
+        return f"{path} has {written} in its first line; write names without capitals, quotes and blanks: {wanted}"
+    other = delimiter_found(header[0], lambda cells: {*required} <= {cell.lower() for cell in cells})
+    if other and len(header) == 1:
+        return f"{path} has its columns separated by {other}, not tabs; {wanted}"
+    return f"{path} has no column {', '.join(missing)} in its first line; {wanted}"
+
+
+def _require_columns(path: str | Path, header: Sequence[str], required: Sequence[str]) -> None:
+    if problem := column_problem(path, header, required):
+        raise ParleyError(problem)
+
+
+def _mixed(path: str | Path, number: int, cells: Sequence[str]) -> str:
+    """Return the error message for a line with a line end of another system in it."""
+    mark = "carriage return" if any("\r" in cell for cell in cells) else "line feed"
+    return f"{path}, line {number} contains a {mark} inside a line; save it with the line ends of Unix or Windows."
 
 
 @contextlib.contextmanager
@@ -160,11 +192,13 @@ def _opened(path: str | Path) -> Iterator[tuple[list[str], Iterator[tuple[int, l
 
 
 def _lines(path: str | Path, fields: int, stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
+    # The stream divides the text into lines: str.splitlines would also break a URL at U+2028.
     for number, line in enumerate(stream, start=2):
         cells = _cells(line)
         if len(cells) == fields and cells != [""]:
             yield number, cells
+        elif any("\r" in cell or "\n" in cell for cell in cells):
+            raise ParleyError(_mixed(path, number, cells))
         elif cells != [""]:
             raise ParleyError(
                 f"{path}, line {number} has {len(cells)} fields, but the header has {fields}; "

@@ -1,24 +1,29 @@
-"""Read text files from any editor: UTF-8 or, with a byte order mark, UTF-16; with the line ends of Unix or Windows."""
+"""Read text files from any editor: UTF-8 or, with a byte order mark, UTF-16; with the line ends of any system."""
 
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from parley.core.errors import ParleyError
+from parley.core.files import EMPTY, mistaken_for
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LONGEST_CELL = 1 << 24
 """Maximum number of characters in a cell of a CSV."""
 csv.field_size_limit(LONGEST_CELL)  # The module's own limit is 128 KiB.
+_HEAD_BYTES = 1 << 20
+_DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
 
 
 @contextmanager
 def opened_text(path: str | Path, fix: str = "check the path") -> Iterator[TextIO]:
-    r"""Open a text file for reading. Only ``"\n"`` ends a line, which may keep a ``"\r"`` before it.
+    r"""Open a text file for reading. A line ends with ``"\n"``, which may have a ``"\r"`` before it.
+
+    If the first MiB has a ``"\r"`` and no ``"\n"``, as in files of old Macs, ``"\r"`` ends a line.
 
     Parameters
     ----------
@@ -30,15 +35,18 @@ def opened_text(path: str | Path, fix: str = "check the path") -> Iterator[TextI
     Raises
     ------
     ParleyError
-        If the file cannot be read, or is neither UTF-8 nor UTF-16 with a byte order mark, also while the caller reads.
+        If the path is a folder, named pipe or device, or the file cannot be read, is of another kind, such as a
+        spreadsheet, or is neither UTF-8 nor UTF-16 with a byte order mark, also while the caller reads.
     """
+    check_kind(path, "a text file", fix)
     try:
         with Path(path).open("rb") as raw:
-            head = raw.peek(2)
+            head = raw.read(_HEAD_BYTES)
+            raw.seek(0)
             encoding = "utf-16" if head.startswith(_UTF16_MARKS) else "utf-8-sig"
             if encoding != "utf-16" and b"\0" in head[:2]:  # One of the bytes of an ASCII character.
                 raise ParleyError(f"{path} is not text, or UTF-16 without a byte order mark; save it as UTF-8.")
-            with io.TextIOWrapper(raw, encoding, newline="\n") as stream:
+            with io.TextIOWrapper(raw, encoding, newline=_line_end(head, encoding)) as stream:
                 yield stream
     except UnicodeError as error:
         raise ParleyError(_undecodable(path, error)) from error
@@ -46,6 +54,18 @@ def opened_text(path: str | Path, fix: str = "check the path") -> Iterator[TextI
         raise ParleyError(f"{path} does not exist; {fix}.") from error
     except OSError as error:
         raise ParleyError(f"{path} cannot be read ({error.strerror or error}); {fix}.") from error
+
+
+def check_kind(path: str | Path, what: str, fix: str = "check the path", accepted: Collection[str] = ()) -> None:
+    """Raise `ParleyError` if the path is no file, or a file of another kind that is neither empty nor `accepted`."""
+    kind, remedy = mistaken_for(path)
+    if kind not in ("", EMPTY, *accepted):
+        raise ParleyError(f"{path} is {kind}, not {what}; {remedy or fix}.")
+
+
+def _line_end(head: bytes, encoding: str) -> str:
+    text = head.decode(encoding, "ignore") if b"\r" in head else ""
+    return "\r" if "\r" in text and "\n" not in text else "\n"
 
 
 def text_lines(path: str | Path, fix: str = "check the path") -> Iterator[str]:
@@ -61,16 +81,48 @@ def csv_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
     Raises
     ------
     ParleyError
-        As `opened_text` does, or if a cell is longer than `LONGEST_CELL`.
+        As `opened_text` does, or if a quote is not closed, text follows a closing quote, or a cell is longer than
+        `LONGEST_CELL`.
     """
-    try:
-        with opened_text(path) as stream:
-            reader = csv.reader(stream)
+    with opened_text(path) as stream:
+        reader, first = csv.reader(stream, strict=True), 1
+        try:
             for cells in reader:
                 if any(cell.strip() for cell in cells):
                     yield reader.line_num, cells
-    except csv.Error as error:
-        raise ParleyError(f"{path} is not comma-separated text ({error}); correct it.") from error
+                first = reader.line_num + 1
+        except csv.Error as error:
+            raise ParleyError(f"{path}, line {first}: {_csv_problem(str(error), reader.line_num)}") from error
+
+
+def _csv_problem(error: str, line: int) -> str:
+    """Return what is wrong with a row of a CSV, given the error of the module `csv` and the row's last line."""
+    if "unexpected end" in error:
+        return "a quote opens here and is never closed; close it or remove it."
+    if "expected after" in error:
+        return (
+            f"a quoted cell begins here, but more text follows its closing quote in line {line}; close the cell, or "
+            "write a quote inside it twice."
+        )
+    if "new-line character" in error:
+        return "it contains a carriage return inside a line; save it with the line ends of Unix or Windows."
+    return f"it is not comma-separated text ({error}); correct it."
+
+
+def delimiter_found(line: str, fits: Callable[[Sequence[str]], bool]) -> str:
+    """Return the name of the delimiter that divides a line into cells that fit, such as ``semicolons``, or ``""``.
+
+    The cells are passed to `fits` without blanks and quotes around them.
+    """
+    for mark, name in _DELIMITERS.items():
+        if fits([plain_cell(cell) for cell in line.split(mark if mark != " " else None)]):
+            return name
+    return ""
+
+
+def plain_cell(cell: str) -> str:
+    """Return a cell without blanks, and quotes, around it."""
+    return cell.strip().strip("\"'").strip()
 
 
 def _undecodable(path: str | Path, error: UnicodeError) -> str:

@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 from parley.core.checksums import check_checksum
 from parley.core.errors import ParleyError
-from parley.core.files import is_web_url
+from parley.core.files import COMPRESSED, ZIP, is_web_url
+from parley.core.text import check_kind
 from parley.dataset.downloads import download
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     ParleyError
         If the file is missing, truncated, or not a file of word vectors.
     """
+    check_kind(path, "a file of word vectors", accepted=(COMPRESSED, ZIP))
     try:
         with _opened(Path(path), member) as stream:
             found = _scan(stream, frozenset(words))

@@ -1,6 +1,7 @@
 import io
 import itertools
 import os
+import re
 import resource
 import shutil
 import tarfile
@@ -488,8 +489,19 @@ class TestManifest:
         }
 
     def test_missing_columns_root_and_table_are_reported(self, tmp_path):
-        table = self.table(tmp_path, "name\taddress\n")
-        assert len(open_source(SourceOptions("manifest", manifest=table)).check([LION])) == 2
+        for header, told in (
+            ("name\taddress", "no column class, url in its first line; it must be .* columns class, and url or path"),
+            ("class\taddress", "no column url in its first line"),
+            ("class,path", "columns separated by commas, not tabs"),
+            ('"class";"url"', "columns separated by semicolons, not tabs"),
+            ("Class\tURL", "has 'Class', 'URL' in its first line; write names without capitals"),
+        ):
+            (finding,) = open_source(SourceOptions("manifest", manifest=self.table(tmp_path, f"{header}\n"))).check(
+                [LION]
+            )
+            assert re.search(told, finding)
+        table = self.table(tmp_path, "class\turl\tlicense_path\n")
+        assert open_source(SourceOptions("manifest", manifest=table)).check([LION]) == []
         table = self.table(tmp_path, "class\tpath\n")
         (finding,) = open_source(SourceOptions("manifest", manifest=table)).check([LION])
         assert "set source.manifest.local_root" in finding

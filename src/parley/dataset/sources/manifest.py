@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.tables import header_of, stream_table
+from parley.core.tables import column_problem, header_of, stream_table
 from parley.dataset.archives import IN_TAR_OR_ZIP
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
@@ -39,10 +39,11 @@ class ManifestTable(EntrySource):
             table, columns = self._table, self._header
         except ParleyError as error:
             return error.findings
-        found = [] if "class" in columns else [f"{table} has no column 'class' in its first line; add it."]
-        if not any(column in columns for column in _ADDRESS_COLUMNS):
-            found.append(f"{table} has neither a column 'url' nor a column 'path' in its first line; add one.")
-        found += _carry_problems(table, columns, self.options.carry)
+        written = "\t".join(columns).lower()
+        address = next((one for names in (columns, written) for one in _ADDRESS_COLUMNS if one in names), "url")
+        if problem := column_problem(table, columns, ["class", address], "class, and url or path"):
+            return [problem]
+        found = _carry_problems(table, columns, self.options.carry)
         if "path" in columns and self.options.root is None:
             found.append(
                 f"{table} has local paths: set source.manifest.local_root to the folder that they are relative to."

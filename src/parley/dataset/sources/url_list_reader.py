@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import tarfile
@@ -9,11 +10,14 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parley.core.errors import ParleyError
+from parley.core.files import COMPRESSED, ZIP
 from parley.core.tar_headers import CHUNK_BYTES, stream_files
+from parley.core.text import check_kind
 from parley.dataset.listing import LONGEST_BYTES, Listing, ListingBuilder, ParseIssue
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _OTHER_MAGIC = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"7z\xbc\xaf": "7-Zip"}
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_chunks(path: str | Path) -> Iterator[bytes]:
@@ -36,6 +41,7 @@ def text_chunks(path: str | Path) -> Iterator[bytes]:
     ParleyError
         If the file is missing, or is a truncated or corrupt archive.
     """
+    check_kind(path, "a URL list", accepted=(COMPRESSED, ZIP))
     try:
         with Path(path).open("rb") as source:
             head = source.peek(8)
@@ -65,6 +71,19 @@ def _tar_chunks(stream: io.BufferedReader) -> Iterator[bytes]:
             yield chunk
         if chunk and not chunk.endswith(b"\n"):
             yield b"\n"  # A file without a final newline must not run into the next one.
+
+
+def _as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    r"""Yield the chunks as UTF-8 without a byte order mark; ``"\n"`` ends the lines also of lists from old Macs."""
+    first = next(chunks, b"")
+    if first.startswith(_UTF16_MARKS):
+        texts = codecs.iterdecode(chain([first], chunks), "utf-16", "replace")
+        chunks = (text.encode("utf-8", "replace") for text in texts)
+        first = next(chunks, b"")
+    first = first.removeprefix(codecs.BOM_UTF8)
+    is_mac = b"\r" in first and b"\n" not in first
+    for chunk in filter(None, chain([first], chunks)):
+        yield chunk.replace(b"\r", b"\n") if is_mac else chunk
 
 
 _NEWLINE, _TAB, _QUOTE, _UNDERSCORE, _LETTER = 10, 9, 34, 95, 110
@@ -108,7 +127,7 @@ def filter_list(
     ordered = sorted(set(wnids), key=_digits)
     reader = _LineReader(ordered, filter_url, most, is_readable)
     wanted = np.array([_digits(wnid) for wnid in ordered], dtype=np.uint64)
-    for block in _whole_lines(_ahead(text_chunks(path))):
+    for block in _whole_lines(_ahead(_as_utf8(text_chunks(path)))):
         lines, notable = _notable_lines(block, wanted)
         reader.listing.lines += lines
         for index, start, tab, end in notable:
