@@ -19,4 +19,5 @@ with stage(snakemake):
         splits=snakemake.output.splits,
         funnel=snakemake.output.funnel,
         near_copies=snakemake.output.near_copies or None,
+        shards=[one for one in snakemake.input.manifests if not one.endswith(".tsv")],
     )

@@ -10,7 +10,7 @@ from parley.core.formats import by_frequency
 from parley.core.installation import as_typed
 from parley.core.markdown import escaped, table
 from parley.dataset.class_set import ImageClass, in_label_order
-from parley.dataset.dedup.outcomes import LOCAL, host_of
+from parley.dataset.dedup.outcomes import LOCAL_HOST, host_of
 from parley.dataset.sources import KINDS, SourceOptions
 from parley.dataset.split_plan import PARTS
 
@@ -100,7 +100,7 @@ class Contents:
     @property
     def is_from_web(self) -> bool:
         """Whether any image comes from the web."""
-        return bool(self.hosts.keys() - {LOCAL})
+        return bool(self.hosts.keys() - {LOCAL_HOST})
 
 
 def card_text(

@@ -142,7 +142,7 @@ def uses_little_of_range(image: Image.Image, white: int | None) -> bool:
         return False
     extrema: Any = image.getextrema()
     low, high = extrema if white > 255 else map(max, zip(*extrema[: _SCALED_BANDS[image.mode]], strict=True))
-    return low >= 0 and high <= white // 16
+    return bool(low >= 0 and high <= white // 16)
 
 
 def _is_rotated(image: Image.Image) -> bool:

@@ -146,7 +146,7 @@ def test_every_short_split_is_reported_with_its_reasons(tmp_path):
     fetched = Fetched(tmp_path, failures=dead)
     with pytest.raises(ParleyError) as error:
         fetched.finalise()
-    lion, hen, advice = error.value.findings
+    lion, hen, advice, again = error.value.findings
     number = len(reserves["lion"]["dev"])
     assert lion == (
         f"Class 'lion', split dev: 1 images of the 2 needed, after trying {number} of {number} candidates "
@@ -155,6 +155,7 @@ def test_every_short_split_is_reported_with_its_reasons(tmp_path):
     assert "Class 'hen', split ood: 1 images of the 4 needed, after trying 30 of 30" in hen
     assert "(28 html, 1 read_timeout)" in hen
     assert "on_shortage" in advice
+    assert again.endswith(f"run `rm -r {tmp_path / 'hen.tsv'}`, then the same command as before.")
     assert not (tmp_path / "splits.tsv").exists()
     assert (tmp_path / "funnel.json").exists()
     fetched.finalise(on_shortage="accept")
@@ -207,7 +208,7 @@ def test_a_manifest_of_another_run_is_reported(tmp_path, spoil):
     fetched = Fetched(tmp_path)
     rows = spoil(read_table(tmp_path / "lion.tsv", MANIFEST_COLUMNS))
     write_table(tmp_path / "lion.tsv", MANIFEST_COLUMNS, [tuple(row.values()) for row in rows])
-    with pytest.raises(ParleyError, match=r"'lion'.*remove the manifest"):
+    with pytest.raises(ParleyError, match=r"'lion'.*Run `rm -r .*lion\.tsv`"):
         fetched.finalise()
 
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from parley.core.errors import ParleyError
 from parley.core.files import write_json
 from parley.dataset.class_set import ImageClass, read_class_set
+from parley.dataset.dedup.assign import check_shortages
 from parley.dataset.dedup.finalise import write_final_classes
+from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Outcomes, PartOutcome
 
 
 def test_the_class_set_is_written_unchanged(tmp_path):
@@ -145,7 +147,7 @@ def test_a_manifest_from_before_the_fill_is_reported(tmp_path):
     filling = sorted(fetched.reserves["lion"]["train"][9:])[:3]
     (tmp_path / "lion.tsv").write_text("".join(line for line in lines if not any(key in line for key in filling)))
     with pytest.raises(
-        ParleyError, match=r"'lion'.* tried for split dev, which is not the number .*remove the manifest"
+        ParleyError, match=r"'lion'.* tried for split dev, which is not the number .*Run `rm -r .*lion\.tsv`"
     ):
         fetched.finalise()
 
@@ -206,3 +208,41 @@ def test_the_fill_moves_no_image_that_a_split_has(tmp_path_factory, fates, bytes
     for (name, part), kept in split_keys(drawn_fetch(folder, dead, bytes_of, margin=margin)).items():
         own = fetched.walked & set(fetched.reserves[name][part])
         assert [key for key in with_fill[name, part] if key in own] == [key for key in kept if key in own]
+
+
+def shortage_of(folder, error, **options):
+    reserves = Fetched(folder).reserves["lion"]
+    dead = [key for part in reserves.values() for key in part]
+    fetched = Fetched(folder, failures=dict.fromkeys(dead, error), **options)
+    with pytest.raises(ParleyError) as raised:
+        fetched.finalise()
+    return raised.value.findings
+
+
+@pytest.mark.parametrize("error", ["server_error", "read_timeout", "dns", "missing", "unreadable", "outside_root"])
+def test_what_may_be_mended_is_tried_again_by_the_command_given(tmp_path, error):
+    *_, advice = shortage_of(tmp_path / "a b", error)
+    assert f"run `rm -r '{tmp_path}/a b/lion.tsv'`, then the same command as before." in advice
+
+
+@pytest.mark.parametrize("error", ["not_found", "html", "too_small", "undecodable", "opted_out"])
+def test_nothing_is_tried_again_where_it_is_in_vain(tmp_path, error):
+    assert not any("rm" in sentence.split() or "`rm" in sentence for sentence in shortage_of(tmp_path, error))
+
+
+def test_images_outside_the_root_are_to_be_copied_into_it(tmp_path):
+    *_, advice, _ = shortage_of(tmp_path, "outside_root")
+    assert advice.startswith("Images are outside_root if `..` or a link leads out of the source's root: copy them into")
+    assert not any(sentence.startswith("Images are outside") for sentence in shortage_of(tmp_path, "missing"))
+
+
+def test_the_folder_of_a_large_class_set_is_to_be_removed_as_a_whole(tmp_path):
+    shard = ClassOutcome("lion", "in", {"train": PartOutcome(1, 1, 1, rejected=Counter(dns=1))}, made="images/shard 1")
+    hens = [
+        ClassOutcome(f"hen{at}", "in", {"train": PartOutcome(1, 1, 1, rejected=Counter(dns=1))}, made=f"{at}.tsv")
+        for at in range(11)
+    ]
+    with pytest.raises(ParleyError) as error:
+        check_shortages(Outcomes([shard, shard, *hens]), {}, DedupOptions(0.0))
+    names = " ".join(f"{at}.tsv" for at in range(9))
+    assert f"run `rm -r 'images/shard 1' {names}` (and 2 others like these), then" in error.value.findings[-1]

@@ -1,6 +1,7 @@
 """Decide which images each split keeps: reject placeholders, remove duplicates, handle shortages."""
 
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,16 +10,20 @@ from parley.dataset.class_set import DOMAINS, IN_DOMAIN
 from parley.dataset.dedup.near_duplicates import NearDuplicateFinder
 from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome, Removal, host_of
 from parley.dataset.fetch.candidate_queue import RepeatedBytes
-from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.fetch.outcomes import LOCAL_ERRORS, TRANSIENT, ErrorClass
 from parley.dataset.split_plan import Counts
 
 logger = logging.getLogger(__name__)
 _MOST_REASONS = 3
 _ADVICE = (
     "Lower the counts of `split`, remove these classes from the class set, choose a source with more candidates, "
-    "or set fetch.on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
-    "only failed URLs are requested again."
+    "or set fetch.on_shortage to {others}."
 )
+_OUTSIDE_ROOT = (
+    "Images are outside_root if `..` or a link leads out of the source's root: copy them into this folder, or set "
+    "`root` (`local_root` of a table) to a folder that contains them."
+)
+_MOST_PATHS = 10
 
 
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
@@ -165,7 +170,23 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
             findings.add(sentence)
     if findings.sentences:
         others = " or ".join(rule for rule in ("accept", "drop_class") if rule != options.on_shortage)
-        raise ParleyError([*findings.sentences, _ADVICE.format(others=others)])
+        short = [one for one in outcomes.classes if one.is_short or one.dropped]
+        raise ParleyError([*findings.sentences, _ADVICE.format(others=others), *_advice_on_errors(short)])
+
+
+def _advice_on_errors(short: Sequence[ClassOutcome]) -> list[str]:
+    """Return advice on errors that may be mended: those that may be temporary, and those of local files."""
+    errors = {one.name: {error for part in one.parts.values() for error in part.rejected} for one in short}
+    found = [_OUTSIDE_ROOT] if any(ErrorClass.OUTSIDE_ROOT in of_class for of_class in errors.values()) else []
+    made = list(dict.fromkeys(one.made for one in short if one.made and errors[one.name] & (TRANSIENT | LOCAL_ERRORS)))
+    if made:
+        command = f"rm -r {shlex.join(made[:_MOST_PATHS])}"
+        more = f" (and {len(made) - _MOST_PATHS} others like these)" if len(made) > _MOST_PATHS else ""
+        found.append(
+            "Some failures may be temporary, or mended in the files. To try these images again, and no others, "
+            f"run `{command}`{more}, then the same command as before."
+        )
+    return found
 
 
 def shortage(one: ClassOutcome, part: str, margin: float) -> str:

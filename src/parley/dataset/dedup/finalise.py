@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ def finalise_splits(
     splits: str | Path,
     funnel: str | Path,
     near_copies: str | Path | None = None,
+    shards: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write the final splits, their class set, and how many of the URLs tried had each outcome.
 
@@ -69,6 +70,8 @@ def finalise_splits(
         which images and classes were removed.
     near_copies
         Path of the TSV to write, with the pairs of near duplicates; None if they are ignored.
+    shards
+        Folders of manifests that are made and removed as a whole; for advice in errors.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def finalise_splits(
         If the manifests do not match the plan, or splits have too few images. The error lists all problems.
     """
     options.check()
-    outcomes = read_outcomes(plan, manifests, classes, counts, options)
+    outcomes = read_outcomes(plan, manifests, classes, counts, options, shards)
     repeated = reject_placeholders(outcomes, options.placeholder_repeats)
     warn_about_repeated_bytes(repeated, "All classes together")
     finder = NearDuplicateFinder.read(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None

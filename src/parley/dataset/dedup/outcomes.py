@@ -1,7 +1,8 @@
 """Outcomes of fetching, by split, class and host, read from the split plan and the tables of URLs tried."""
 
+import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +56,7 @@ class DedupOptions:
                 raise ParleyError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
 
 
-LOCAL = "local"
+LOCAL_HOST = "local"
 """Name that is recorded as the host of a local path."""
 
 
@@ -137,6 +138,9 @@ class ClassOutcome:
         Images that the fetch stage rejected as placeholders and whose SHA-256 is in the manifest.
     dropped
         Reasons why the class is dropped, one sentence per split with too few images; empty if the class is kept.
+    made
+        Path of the manifest or, for a large class set, of the folder that is made with it; what to remove to fetch the
+        class again.
     """
 
     name: str
@@ -144,6 +148,7 @@ class ClassOutcome:
     parts: dict[str, PartOutcome]
     placeholders: list[Image] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    made: str = ""
 
     @property
     def is_short(self) -> bool:
@@ -197,7 +202,7 @@ class Outcomes:
 def host_of(address: str) -> str:
     """Return the host of an address, `local` for a path, or `malformed` if the host cannot be parsed."""
     if not is_web_url(address):
-        return LOCAL
+        return LOCAL_HOST
     try:
         return urlsplit(address).hostname or "malformed"
     except ValueError:
@@ -210,6 +215,7 @@ def read_outcomes(
     classes: Sequence[ImageClass],
     counts: Counts,
     options: DedupOptions,
+    shards: Collection[str] = (),
 ) -> Outcomes:
     """Read the manifests (tables of URLs tried), and add each URL to the outcome of its split in the plan.
 
@@ -227,11 +233,13 @@ def read_outcomes(
 
     def read(name: str, parts: Iterator[tuple[str, Iterator[str]]]) -> None:
         wanted = counts.get(by_name[name].domain, {})
-        found[name] = ClassOutcome(name, by_name[name].domain, {})
+        folder = str(Path(manifests[name]).parent)
+        made = folder if folder in shards else str(manifests[name])
+        found[name] = ClassOutcome(name, by_name[name].domain, {}, made=made)
         if mismatch := _read_class(found[name], parts, manifests[name], wanted, options, outcomes.hosts):
             findings.add(
-                f"Class {name!r}: {mismatch}; the plan and the manifest come from different runs; "
-                "remove the manifest and run again (stored images are not fetched again)."
+                f"Class {name!r}: {mismatch}; the plan and the manifest come from different runs. Run "
+                f"`rm -r {shlex.quote(made)}`, then the same command as before (stored images are not fetched again)."
             )
 
     for name, parts in stream_plan(plan, by_name):

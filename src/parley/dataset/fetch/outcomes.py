@@ -101,7 +101,7 @@ TRANSIENT = RETRIED | UNREACHABLE | {ErrorClass.DEADLINE, ErrorClass.TLS, ErrorC
 """Errors after which a later run requests the URL again."""
 
 
-LOCAL = frozenset({ErrorClass.MISSING, ErrorClass.OUTSIDE_ROOT, ErrorClass.UNREADABLE})
+LOCAL_ERRORS = frozenset({ErrorClass.MISSING, ErrorClass.OUTSIDE_ROOT, ErrorClass.UNREADABLE})
 """Errors in reading local files, which may be mended or differ below another root."""
 
 
@@ -179,4 +179,4 @@ class FetchResult:
 def may_change(manifest: str | Path, local: bool) -> bool:
     """Return whether a later run would request a URL of a manifest again or, if `local`, read a local file again."""
     tried = stream_table(manifest, ["url", "error_class"])
-    return any(error in TRANSIENT | LOCAL or (local and not is_web_url(url)) for url, error in tried)
+    return any(error in TRANSIENT | LOCAL_ERRORS or (local and not is_web_url(url)) for url, error in tried)

@@ -9,7 +9,7 @@ from typing import Any
 from parley.core.errors import ParleyError
 from parley.core.files import read_json
 from parley.core.formats import by_frequency, counted
-from parley.dataset.dedup.outcomes import LOCAL
+from parley.dataset.dedup.outcomes import LOCAL_HOST
 
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
 """Names of the counts of a class in a split, in the order of the steps.
@@ -88,7 +88,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
     return Funnel(
         classes=sums,
         total=total,
-        hosts=_largest_hosts(hosts) if hosts.keys() != {LOCAL} else {},
+        hosts=_largest_hosts(hosts) if hosts.keys() != {LOCAL_HOST} else {},
         dropped=dropped,
         notices=[*_on_placeholders(raw.get("placeholders", [])), *_on_near_duplicates(near)],
         shortages=[
