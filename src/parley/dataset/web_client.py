@@ -1,6 +1,5 @@
 """Send GET requests for files by `requests`, with rules of our own for addresses, redirects, speed and encodings."""
 
-import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -10,17 +9,23 @@ from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
-import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from parley.core.files import expanded, is_web_url
+from parley.core.files import is_web_url
 from parley.dataset.connection_watchdog import LEAST_BYTES_PER_S, Watchdog
 from parley.dataset.secret_headers import secret_headers
-from parley.dataset.web_rules import UnavailableError, is_public, names_private_host, proxy_for, user_agent
+from parley.dataset.web_rules import (
+    UnavailableError,
+    certificates,
+    is_public,
+    names_private_host,
+    proxy_for,
+    user_agent,
+)
 
 CHUNK_BYTES = 1 << 17
 MOST_REDIRECTS = 5
@@ -112,7 +117,7 @@ class _Session(requests.Session):
         super().__init__()
         # Otherwise passwords in ~/.netrc would be sent. Proxies and certificates are looked up as for images.
         self.trust_env = False
-        self.verify = str(expanded(os.environ.get("SSL_CERT_FILE") or certifi.where()))
+        self.verify = certificates()
         # Archives are already compressed, and a content encoding would hide their true size.
         self.headers.update({"User-Agent": user_agent(), "Accept-Encoding": "identity"})
         self._allow_private_hosts = allow_private_hosts

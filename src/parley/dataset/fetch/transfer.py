@@ -2,7 +2,6 @@
 
 import email.utils
 import logging
-import os
 import re
 import socket
 import time
@@ -11,13 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin
 
-import certifi
 import pycurl
 
-from parley.core.files import expanded
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.web_rules import is_public, names_private_host, user_agent
+from parley.dataset.web_rules import certificates, is_public, names_private_host, user_agent
 
 logger = logging.getLogger(__name__)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -263,7 +260,7 @@ def _settings(options: FetchOptions) -> dict[int, Any]:
         pycurl.USERAGENT: user_agent(options.contact),
         # Images are already compressed. An additional compression would hide their size from the limit `max_bytes`.
         pycurl.HTTPHEADER: ["Accept-Encoding: identity"],
-        pycurl.CAINFO: str(expanded(os.environ.get("SSL_CERT_FILE") or certifi.where())),
+        pycurl.CAINFO: certificates(),
         pycurl.BUFFERSIZE: _BUFFER_BYTES,
         pycurl.CONNECTTIMEOUT_MS: max(int(1000 * options.connect_timeout_s), 1),
         pycurl.MAXFILESIZE_LARGE: options.max_bytes,
