@@ -203,12 +203,19 @@ def test_a_word_may_contain_spaces(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"3000000 300\n</s> \x00\x00\x80\x3f\x00\x00", "it is a binary file; give the vectors as text"),
-        ((793712314).to_bytes(4, "little") + b"abc", "it is a binary file; give the vectors as text"),
-        (VECTORS.encode("utf-16"), "it is a binary file"),
+        (b"3000000 300\n</s> \x00\x00\x80\x3f\x00\x00", "is a binary file; give the vectors as text, such"),
+        ((793712314).to_bytes(4, "little") + b"abc", "is a binary file; give the vectors as text"),
+        (VECTORS.encode("utf-16"), "is UTF-16 text; save the word vectors as UTF-8"),
         (b"lion\nzebra\n", "is not a file of word vectors"),
         (b"<p>\n<b>Not found</b>\n</p>\n", "is not a file of word vectors"),
         (b"lion;1;2;3\nzebra;4;5;6\n", "is not a file of word vectors"),
+        (b"hello my dear\nhow are you\n", "is not a file of word vectors"),
+        (b'{"lion": [1, 2]}', "is not a file of word vectors"),
+        (b"lion 1,5 2,5\nzebra 1,2 3,5\n", "is not a file of word vectors"),
+        (b"lion 1 nan\nzebra 1 inf\n", "is not a file of word vectors"),
+        (b"2 3\nlion " + b"\x3e\x99\x80?" * 3 + b"\nzebra \0\0\0\0", "is a binary file"),
+        (b"400000 100\n", r"has only a header \(400000 100\), and no vectors"),
+        (VECTORS.replace("\n", "\r").encode(), "has the line ends of old Macs"),
     ],
 )
 def test_what_holds_no_vectors_is_refused(tmp_path, content, told):

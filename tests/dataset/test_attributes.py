@@ -38,9 +38,13 @@ def test_a_given_table_is_written_in_the_order_of_the_classes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("class\tlegs\ncat\tfour\n", "has 1 columns of attributes, besides `class`; it needs at least two"),
+        ("class\tlegs\ncat\tfour\n", "has 1 column of attributes, besides `class`; it needs at least two"),
         ("class\ta\tb\ncat\t1\t2\ncat\t1\t3\n", "has the class cat twice"),
         ("class\ta\tb\ncat\t1\t\n", "class cat: b is empty"),
+        ("class\ta\tb\ncat\t1\t2\ncat \t1\t3\n", "has the class cat twice"),
+        ("class\ta\tb\ncat\t1\t2\nCat\t1\t3\n", "has the class Cat twice .the first time as cat.; remove one"),
+        ("class\ta\tb\nlo\u0308we\t1\t2\nl\u00f6we\t1\t3\n", "twice .the first time as"),
+        ("class\ta\tb\n \t1\t2\n", "has a row without a class; name it, or remove the row"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path, text, sentence):
@@ -93,6 +97,12 @@ def test_a_matrix_gives_the_classes_of_the_experiment_and_no_others(tmp_path):
     assert (tmp_path / "out.tsv").read_text().splitlines() == lines
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ",", ";", " ; ", ", "])
+def test_a_matrix_may_have_any_delimiter(tmp_path, delimiter):
+    files = lay_out(tmp_path, **{**AWA, "values": AWA["values"].strip().replace(" ", delimiter)})
+    assert files.read(["grizzly bear"]).codes == lay_out(tmp_path, **AWA).read(["grizzly bear"]).codes
+
+
 def test_a_matrix_of_fractions_needs_a_threshold(tmp_path):
     files = lay_out(tmp_path, **CUB)
     with pytest.raises(ParleyError, match=r"row 1 has the number 12\.5; set evaluation\.attribute_threshold"):
@@ -130,6 +140,9 @@ def test_a_csv_is_read_like_a_tsv_and_binarised(tmp_path):
     ("changed", "sentence"),
     [
         ({"values": "0 1 1\n1 0 1\n"}, "values has 2 rows, but .*rows has 3 classes; use files of one data set"),
+        ({"values": "0 1 1\n"}, "values has 1 row, but"),
+        ({"values": "0,5 1,0 1,0\n1 0 0\n1 1 0\n"}, "row 1 has decimal commas; write decimal points"),
+        ({"values": "0,5;1,0;1,0\n1;0;0\n1;1;0\n"}, "row 1 has decimal commas; write decimal points"),
         ({"values": "0 1 1\n1 0\n1 1 0\n"}, "row 2 has 2 numbers, but .*columns has 3 attributes"),
         ({"values": "0 1 1\n1 0 x\n1 1 0\n"}, "row 2 has 'x', which is not a number"),
         ({"values": "0 1 1\n1 0 nan\n1 1 0\n"}, "row 2 has 'nan', which is not a number"),
@@ -150,9 +163,18 @@ def test_a_matrix_needs_both_lists_and_a_csv_a_header(tmp_path):
     files = lay_out(tmp_path, **AWA)
     with pytest.raises(ParleyError, match=r"evaluation\.attribute_names are both given; set both or neither"):
         files._replace(columns=None).read(["antelope"])
-    for text in ("name,a,b\ncat,1,2\n", "class,a,a\ncat,1,2\n", ""):
+    for text, told in (
+        ("name,a,b\ncat,1,2\n", "has no column class in its first line; it must be a comma-separated table"),
+        ("class,a,a\ncat,1,2\n", "several columns 'a' in its first line"),
+        (",class,a,b\n0,cat,1,2\n", "a column without a name in its first line, such as pandas' index"),
+        ("class;a;b\ncat;1;2\n", "columns separated by semicolons, not commas"),
+        ("class\ta\tb\ncat\t1\t2\n", "columns separated by tabs, not commas"),
+        ("Class,a,b\ncat,1,2\n", "has 'Class' in its first line; write names without capitals"),
+        ('class,a,b\ncat,"1,2\n', "line 2: a quote opens here and is never closed"),
+        ("", "is empty, or begins with an empty line"),
+    ):
         (tmp_path / "a.csv").write_text(text)
-        with pytest.raises(ParleyError, match="needs a first line with unique names of columns"):
+        with pytest.raises(ParleyError, match=told):
             AttributeFiles(tmp_path / "a.csv").read(["cat"])
     (tmp_path / "a.csv").write_text(f"class,a,b\ncat,1,{'2' * 20_000_000}\n")
     with pytest.raises(ParleyError, match=r"a.csv, line 2: it is not comma-separated text .field larger than field"):

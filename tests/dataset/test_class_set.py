@@ -18,6 +18,30 @@ def written(path, *rows, header="class\twnid\tdomain"):
     return path
 
 
+@pytest.mark.parametrize("word", ["nan", "NaN", "NA", "N/A", "null", "None", "true", "1e5", "-"])
+def test_words_that_other_programs_take_for_missing_values_stay_text(tmp_path, word):
+    header = "class\twnid\tdomain\tgroup\tdescription"
+    path = written(tmp_path / "set.tsv", f"a\t\tin\t{word}\t{word}", header=header)
+    assert read_class_set(path) == [ImageClass("a", "", "in", word, word)]
+    if word not in ("N/A", "-"):
+        (one,) = read_class_set(written(tmp_path / "set.tsv", f"{word}\t\tin\t\tcat", header=header))
+        assert one.name == word
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [("a\x1b[31m cat", r"\x1b"), ("\x07\x07cat\x00", r"\x07, \x00"), ("a\x0bcat", ""), ("a\u2028big\x85cat", "")],
+)
+def test_control_characters_are_refused_and_line_breaks_of_cells_are_not(tmp_path, text, marks):
+    for cells in (f"cat\t{text}", f"{text}\tcat"):
+        path = written(tmp_path / "set.tsv", f"a\t\tin\t{cells}", header="class\twnid\tdomain\tgroup\tdescription")
+        if marks:
+            with pytest.raises(ParleyError, match=re.escape(f"contains control characters ({marks}); remove them")):
+                read_class_set(path)
+        else:
+            assert len(read_class_set(path)) == 1
+
+
 def test_a_class_set_is_read_in_its_order(tmp_path):
     path = written(
         tmp_path / "set.tsv",

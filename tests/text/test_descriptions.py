@@ -25,6 +25,12 @@ def test_rows_in_any_order_are_read_by_label(tmp_path):
     assert [row.label for row in read_descriptions(tmp_path / "d.csv")] == ["lion", "tiger"]
 
 
+def test_blanks_around_fields_are_removed_and_words_for_missing_values_stay_text(tmp_path):
+    (tmp_path / "d.csv").write_text("0, nan , NaN\n 1 ,NA,null\n2,Lion,\ta \x0bcat\n3,lion,b\n")
+    rows = [(0, "nan", "NaN"), (1, "NA", "null"), (2, "Lion", "a \x0bcat"), (3, "lion", "b")]
+    assert read_descriptions(tmp_path / "d.csv") == rows
+
+
 @pytest.mark.parametrize("ids", [(0, 1), (3, 11), (7, 2**31 - 1), (1, 2)])
 def test_label_ids_may_have_gaps(tmp_path, ids):
     rows = [Description(label, name, "maned") for label, name in zip(ids, ("lion", "tiger"), strict=True)]
@@ -58,10 +64,17 @@ def test_ids_as_text(ids, text):
         ("0,lion,maned\n1,lion,striped\n", ["the labels lion are repeated"]),
         ("0,lion, \n1,,x\n-1,tiger,x\n", ["line 1: the description of 'lion'", "line 2: the label", "line 3"]),
         ("", ["describes no class"]),
+        ("0;lion;maned\n", ["line 1: its fields are separated by semicolons; separate"]),
+        ("0\tlion\tmaned\n", ["line 1: its fields are separated by tabs"]),
+        ("0 lion maned\n", ["line 1: its fields are separated by blanks"]),
+        ("lion\n", ["line 1: 1 fields instead of"]),
+        ("0,lion,maned\n1,lion ,striped\n", ["the labels lion are repeated"]),
+        ("0,l\u00f6we,maned\n1,lo\u0308we,striped\n", ["the labels löwe are repeated"]),
+        ("0,lion,a\x1b[31m cat\x00\n", [r"the description of 'lion' contains control characters (\x1b, \x00)"]),
     ],
 )
 def test_all_problems_are_reported_at_once_with_their_lines(tmp_path, text, findings):
-    (tmp_path / "d.csv").write_text(text)
+    (tmp_path / "d.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ParleyError) as caught:
         read_descriptions(tmp_path / "d.csv")
     assert len(caught.value.findings) == len(findings)

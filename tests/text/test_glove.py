@@ -82,6 +82,18 @@ def test_malformed_lines_are_counted_and_skipped(tmp_path, caplog):
     assert "6 of 309 lines are malformed" in caplog.text
 
 
+def test_a_header_that_announces_other_lines_is_logged(tmp_path, caplog):
+    (tmp_path / "v.vec").write_text("400000 3\nlion 1 2 3\nzebra 4 5 6\n")
+    assert set(read_pretrained(tmp_path / "v.vec", ["lion", "zebra"]).vectors) == {"lion", "zebra"}
+    assert "the first line announces 400000 words, but 2 follow" in caplog.text
+
+
+def test_numbers_beyond_float32_are_malformed(tmp_path):
+    (tmp_path / "v.txt").write_text("lion 1e39 1\nzebra -1e39 1\ncat 3.4e38 1\n")
+    found = read_pretrained(tmp_path / "v.txt", ["lion", "zebra", "cat"])
+    assert (list(found.vectors), found.malformed_lines) == (["cat"], 2)
+
+
 def test_a_zip_of_several_needs_the_members_name(tmp_path):
     with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
         archive.writestr("glove.2d.txt", vectors_text(WORDS, 2))

@@ -89,6 +89,11 @@ def test_a_list_of_ones_own_is_text_from_any_editor(tmp_path, content):
         (b"", r"mine\.txt has no word; words\.stop_words needs a text file with one stop word per line"),
         (b" \n\n", r"mine\.txt has no word"),
         (b"caf\xe9\n", r"mine\.txt"),
+        (b"a\nthe,of\n", r"mine\.txt, line 2 has 'the,of'; write one stop word per line, without punctuation"),
+        (b"a;the\n", "line 1 has 'a;the'"),
+        (b'"a"\n', "line 1 has '\"a\"'"),
+        (b'["a", "the"]', "line 1 has"),
+        (b"# my words\na\n", "line 1 has '#'"),
     ],
 )
 def test_a_list_without_words_is_an_error(tmp_path, content, sentence):

@@ -34,14 +34,7 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
         row with a wrong number of fields or a line end inside a line.
     """
     with _opened(path) as (header, lines):
-        _require_columns(path, header, required)
-        if "" in header:
-            raise ParleyError(
-                f"{path} has a column without a name in its first line, such as pandas' index; name it, or remove it "
-                "from every line."
-            )
-        if repeated := [column for column in header if header.count(column) > 1]:
-            raise ParleyError(f"{path} has several columns {repeated[0]!r} in its first line; rename all but one.")
+        check_header(path, header, required)
         rows = [(1, header), *lines]
         for number, cells in rows:
             if any(mark in cell for cell in cells for mark in "\r\n"):
@@ -143,7 +136,22 @@ def _cell(value: Any) -> str:
     return f"'{value}" if isinstance(value, str) and value[:1] in _SIGNS else "" if value is None else str(value)
 
 
-def column_problem(path: str | Path, header: Sequence[str], required: Sequence[str], listed: str = "") -> str:
+def check_header(path: str | Path, header: Sequence[str], required: Sequence[str], delimiter: str = "tab") -> None:
+    """Raise `ParleyError` if the first line of a table lacks a required column, or has one twice or without a name."""
+    if problem := column_problem(path, header, required, delimiter=delimiter):
+        raise ParleyError(problem)
+    if "" in header:
+        raise ParleyError(
+            f"{path} has a column without a name in its first line, such as pandas' index; name it, or remove it "
+            "from every line."
+        )
+    if repeated := [column for column in header if header.count(column) > 1]:
+        raise ParleyError(f"{path} has several columns {repeated[0]!r} in its first line; rename all but one.")
+
+
+def column_problem(
+    path: str | Path, header: Sequence[str], required: Sequence[str], listed: str = "", delimiter: str = "tab"
+) -> str:
     """Return the error message for a table that lacks a required column; an empty string if it lacks none.
 
     Parameters
@@ -156,11 +164,13 @@ def column_problem(path: str | Path, header: Sequence[str], required: Sequence[s
         Required columns.
     listed
         Text that lists them in the message; by default, their names.
+    delimiter
+        Name of the character between columns.
     """
     missing = [column for column in required if column not in header]
     if not missing:
         return ""
-    wanted = f"it must be a tab-separated table with the columns {listed or ', '.join(required)}."
+    wanted = f"it must be a {delimiter}-separated table with the columns {listed or ', '.join(required)}."
     if header == [""]:
         return f"{path} is empty, or begins with an empty line; {wanted}"
     if set(required) <= {plain_cell(name).lower() for name in header}:
@@ -168,7 +178,7 @@ def column_problem(path: str | Path, header: Sequence[str], required: Sequence[s
         return f"{path} has {written} in its first line; write names without capitals, quotes and blanks: {wanted}"
     other = delimiter_found(header[0], lambda cells: {*required} <= {cell.lower() for cell in cells})
     if other and len(header) == 1:
-        return f"{path} has its columns separated by {other}, not tabs; {wanted}"
+        return f"{path} has its columns separated by {other}, not {delimiter}s; {wanted}"
     return f"{path} has no column {', '.join(missing)} in its first line; {wanted}"
 
 

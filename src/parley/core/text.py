@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,12 @@ def delimiter_found(line: str, fits: Callable[[Sequence[str]], bool]) -> str:
         if fits([plain_cell(cell) for cell in line.split(mark if mark != " " else None)]):
             return name
     return ""
+
+
+def control_characters(text: str) -> str:
+    """Return the control characters of a text, escaped and each once; blanks, tabs and line breaks are none."""
+    found = dict.fromkeys(mark for mark in text if unicodedata.category(mark) == "Cc" and not mark.isspace())
+    return ", ".join(ascii(mark)[1:-1] for mark in found)
 
 
 def plain_cell(cell: str) -> str:

@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError, did_you_mean
-from parley.core.tables import read_table, write_table
+from parley.core.file_names import confusable_form
+from parley.core.formats import counted
+from parley.core.tables import check_header, read_table, write_table
 from parley.core.text import csv_rows, text_lines
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.synthetic.attributes import ATTRIBUTES, CREATURES
+
+_TO_BLANKS = str.maketrans(",;", "  ")
 
 
 class Attributes(NamedTuple):
@@ -98,19 +102,22 @@ class AttributeFiles(NamedTuple):
     def _matrix(self) -> tuple[list[str], dict[str, list[str]]]:
         """Return the names of the columns, and the row of each class."""
         labels, names = _listed(self.rows or ""), _listed(self.columns or "")
-        rows = [line.replace(",", " ").split() for line in _lines(self.values)]
+        lines = _lines(self.values)
+        rows = [line.translate(_TO_BLANKS).split() for line in lines]
         if len(rows) != len(labels):
             raise ParleyError(
-                f"{self.values} has {len(rows)} rows, but {self.rows} has {len(labels)} classes; "
-                "use files of one data set."
+                f"{self.values} has {counted(len(rows), 'row')}, but {self.rows} has "
+                f"{counted(len(labels), 'class')}; use files of one data set."
             )
         if len(names) < 2 or "class" in names:
             raise ParleyError(f"{self.columns} needs at least two attributes, none of them named `class`.")
         for number, row in enumerate(rows, start=1):
             where = f"{self.values}, row {number}"
             if len(row) != len(names):
+                if "," in lines[number - 1] and len(lines[number - 1].replace(";", " ").split()) == len(names):
+                    raise ParleyError(f"{where} has decimal commas; write decimal points.")
                 raise ParleyError(
-                    f"{where} has {len(row)} numbers, but {self.columns} has {len(names)} attributes; "
+                    f"{where} has {counted(len(row), 'number')}, but {self.columns} has {len(names)} attributes; "
                     "use files of one data set."
                 )
             values = [_number(where, cell) for cell in row]
@@ -140,23 +147,31 @@ def _table(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
     names = [name for name in rows[0] if name != "class"] if rows else []
     findings = Findings()
     if len(names) < 2:
-        findings.add(f"{path} has {len(names)} columns of attributes, besides `class`; it needs at least two.")
+        findings.add(
+            f"{path} has {counted(len(names), 'column')} of attributes, besides `class`; it needs at least two."
+        )
     seen: set[str] = set()
+    given: dict[str, str] = {}
     for row in rows:
-        if row["class"] in seen:
-            findings.add(f"{path} has the class {row['class']} twice; remove one of the lines.")
+        row["class"] = row["class"].strip()
+        first = given.setdefault(confusable_form(row["class"]), row["class"])
+        if not row["class"]:
+            findings.add(f"{path} has a row without a class; name it, or remove the row.")
+        elif first in seen:
+            alike = "" if first == row["class"] else f" (the first time as {first})"
+            findings.add(f"{path} has the class {row['class']} twice{alike}; remove one of the lines.")
         if empty := [name for name in names if not row[name].strip()]:
             findings.add(f"{path}, class {row['class']}: {', '.join(empty)} is empty; give every attribute a value.")
-        seen.add(row["class"])
+        seen.add(first)
     findings.raise_if_any()
     return names, {row["class"]: [row[name].strip() for name in names] for row in rows}
 
 
 def _csv(path: str | Path) -> list[dict[str, str]]:
     rows = csv_rows(path)
-    _, header = next(rows, (0, []))
-    if header.count("class") != 1 or len(set(header)) != len(header):
-        raise ParleyError(f"{path} needs a first line with unique names of columns, one of them `class`.")
+    _, names = next(rows, (0, [""]))
+    header = [name.strip() for name in names]
+    check_header(path, header, ["class"], "comma")
     found = []
     for number, cells in rows:
         if len(cells) != len(header):

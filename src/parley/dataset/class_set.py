@@ -11,6 +11,7 @@ from parley.core.file_names import confusable_form, name_problems
 from parley.core.files import read_json
 from parley.core.formats import counted
 from parley.core.tables import read_table, write_table
+from parley.core.text import control_characters
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
@@ -166,6 +167,9 @@ def _problems(image_class: ImageClass) -> list[str]:
         problems.append("it has neither a wnid nor a description; give one of the two.")
     if image_class.wnid and not _WNID.fullmatch(image_class.wnid):
         problems.append(f"the wnid {image_class.wnid!r} is not 'n' and eight digits, as in n02129165.")
+    for column, text in (("group", image_class.group), ("description", image_class.description)):
+        if marks := control_characters(text):
+            problems.append(f"the {column} contains control characters ({marks}); remove them.")
     if image_class.domain not in DOMAINS:
         problems.append(f"the domain {image_class.domain!r} is not one of {', '.join(DOMAINS)}.")
     return problems

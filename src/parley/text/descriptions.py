@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from parley.core.errors import Findings
 from parley.core.files import written_aside
-from parley.core.text import csv_rows
+from parley.core.text import control_characters, csv_rows, delimiter_found
 
 
 def stop_words_file(stop_words: str) -> str:
@@ -50,7 +50,8 @@ def read_descriptions(path: str | Path) -> list[Description]:
     """
     findings = Findings()
     rows = []
-    for line, fields in csv_rows(path):
+    for line, cells in csv_rows(path):
+        fields = [cell.strip(" ") for cell in cells]
         if complaint := _complaint_about(fields):
             findings.add(f"{path}, line {line}: {complaint}")
         else:
@@ -62,6 +63,8 @@ def read_descriptions(path: str | Path) -> list[Description]:
 
 
 def _complaint_about(fields: Sequence[str]) -> str:
+    if len(fields) == 1 and (other := delimiter_found(fields[0], _begins_with_an_id)):
+        return f"its fields are separated by {other}; separate label_id, label and description by commas."
     if len(fields) != 3:
         return (
             f"{len(fields)} fields instead of label_id, label and description; a description must not contain a comma."
@@ -75,13 +78,20 @@ def _complaint_about(fields: Sequence[str]) -> str:
         return "the label is empty."
     if any(unicodedata.category(mark) == "Cc" for mark in label):
         return f"the label {label!r} contains a tab, a line break or another control character; remove it."
+    if marks := control_characters(text):
+        return f"the description of {label!r} contains control characters ({marks}); remove them."
     return "" if text.strip() else f"the description of {label!r} is empty."
+
+
+def _begins_with_an_id(cells: Sequence[str]) -> bool:
+    return len(cells) >= 3 and cells[0].isdigit()
 
 
 def _complaints_about_all(rows: Sequence[Description]) -> list[str]:
     if not rows:
         return ["it describes no class."]
-    columns = {"label ids": [str(row.label_id) for row in rows], "labels": [row.label for row in rows]}
+    labels = [unicodedata.normalize("NFC", row.label) for row in rows]  # Names differ in bytes that look the same.
+    columns = {"label ids": [str(row.label_id) for row in rows], "labels": labels}
     repeated = {name: [one for one, times in Counter(values).items() if times > 1] for name, values in columns.items()}
     return [f"the {name} {', '.join(values)} are repeated." for name, values in repeated.items() if values]
 

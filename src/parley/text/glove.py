@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _LINES_TO_FIND_WIDTH = 100
 _LONGEST_LINE_BYTES = 1 << 20
+_LARGEST = 3.4028234e38
+"""Largest number that float32 can hold."""
 _MOST_BYTES = 50_000_000_000
 _COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -37,7 +39,7 @@ _COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
 }
 _FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 # Numbers of words and of values.
-_HEADER = re.compile(rb"\d+\s+(\d+)\s*")
+_HEADER = re.compile(rb"(\d{1,15})\s+(\d{1,15})\s*")
 
 
 class PretrainedVectors(NamedTuple):
@@ -79,7 +81,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     check_kind(path, "a file of word vectors", accepted=(COMPRESSED, ZIP))
     try:
         with _opened(Path(path), member) as stream:
-            found = _scan(stream, frozenset(words))
+            found = _scan(stream, frozenset(words), path)
     except FileNotFoundError as error:
         raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
     # zipfile raises RuntimeError if a password is needed, and its subclass NotImplementedError for unsupported methods.
@@ -154,15 +156,24 @@ def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
     return wanted[0]
 
 
-def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
+def _scan(stream: BinaryIO, words: frozenset[str], path: str | Path) -> PretrainedVectors:
     """Read the vectors of `words`. The dimension is the most common number of values in the first 100 lines."""
     every = _lines(stream)
     first = list(islice(every, _LINES_TO_FIND_WIDTH))
-    _refuse_binary(b"".join(first[:2]))
+    _refuse_other(b"".join(first), path)
+    header = _HEADER.fullmatch(first[0]) if first else None
+    if header and len(first) == 1:
+        raise ParleyError(
+            f"{path} has only a header ({first[0].decode().strip()}), and no vectors; get the file again."
+        )
     widths = Counter(len(line.split()) - 1 for line in first)
     dimension = max(widths.most_common(1)[0][0], 0) if widths else 0
-    if first and (header := _HEADER.fullmatch(first[0])) and int(header[1]) == dimension > 1:
+    if header and int(header[2]) == dimension > 1:
         del first[0]
+    else:
+        header = None
+    if not any(map(_has_numbers, first)):
+        dimension = 0  # All lines are malformed.
     vectors: dict[str, list[float]] = {}
     lines = malformed = 0
     for line in chain(first, every):
@@ -175,21 +186,36 @@ def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
             key, is_malformed = word.decode("utf-8"), not dimension or numbers.count(b" ") != dimension - 1
             if not is_malformed and key in words and key not in vectors:
                 vector = [float(number) for number in numbers.split(b" ")]
-                is_malformed = not all(map(math.isfinite, vector))
+                is_malformed = not all(-_LARGEST <= number <= _LARGEST for number in vector)
                 if not is_malformed:
                     vectors[key] = vector
         except ValueError:  # The word is not UTF-8, or a value is not a number.
             is_malformed = True
         malformed += is_malformed
+    if header and int(header[1]) != lines:
+        logger.warning("%s: the first line announces %d words, but %d follow", path, int(header[1]), lines)
     return PretrainedVectors(vectors, dimension, lines, malformed)
 
 
-def _refuse_binary(start: bytes) -> None:
+def _has_numbers(line: bytes) -> bool:
+    """Return whether a line ends with a number, after another field."""
+    try:
+        return len(line.split()) > 1 and math.isfinite(float(line.split()[-1]))
+    except ValueError:
+        return False
+
+
+def _refuse_other(start: bytes, path: str | Path) -> None:
+    """Raise `ParleyError` if a file that begins with these bytes is binary, UTF-16 or has the lines of old Macs."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ParleyError(f"{path} is UTF-16 text; save the word vectors as UTF-8.")
     if start.startswith(_FASTTEXT_MAGIC) or b"\0" in start:
-        raise ValueError(
-            "it is a binary file; give the vectors as text, such as fastText's .vec, or word2vec's saved "
-            "with binary=False"
+        raise ParleyError(
+            f"{path} is a binary file; give the vectors as text, such as fastText's .vec, or word2vec's saved "
+            "with binary=False."
         )
+    if b"\r" in start.rstrip() and b"\n" not in start:
+        raise ParleyError(f"{path} has the line ends of old Macs; save it with those of Unix or Windows.")
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:

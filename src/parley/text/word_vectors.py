@@ -17,6 +17,7 @@ from parley.text.descriptions import Description
 
 # A word is a run of letters and digits; hyphens and apostrophes join runs ("short-tailed", "o'clock").
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_NO_STOP_WORD = re.compile(r"[,;|\"“”#<>()\[\]{}]")
 _POSSESSIVE = re.compile(r"['’]s$")
 
 # English function words, grouped by kind. They do not describe anything visible.
@@ -51,15 +52,23 @@ def stop_words_of(source: str) -> frozenset[str]:
     Raises
     ------
     ParleyError
-        If the list cannot be read or is empty.
+        If the list cannot be read or is empty, or has commas, quotes, brackets or comments.
     """
     if source == "parley":
         return STOP_WORDS
     path = ORIGINAL_STOP_WORDS if source == "original" else source
-    words = frozenset(word for line in text_lines(path) for word in line.lower().replace("’", "'").split())
+    words = set()
+    for number, line in enumerate(text_lines(path), start=1):
+        own = line.lower().replace("’", "'").split()
+        if wrong := [word for word in own if _NO_STOP_WORD.search(word)]:
+            raise ParleyError(
+                f"{path}, line {number} has {wrong[0][:40]!r}; write one stop word per line, without punctuation or "
+                "comments."
+            )
+        words.update(own)
     if not words:
         raise ParleyError(f"{path} has no word; words.stop_words needs a text file with one stop word per line.")
-    return words
+    return frozenset(words)
 
 
 def description_words(text: str, stop_words: Set[str] = STOP_WORDS) -> list[str]:
