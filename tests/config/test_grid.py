@@ -1,12 +1,13 @@
 """A grid of runs is written out as runs, named by their own values alone."""
 
 import copy
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from parley.config.grid import expand
+from parley.config.grid import check_count, expand, planning_notice
 from parley.config.schema import as_yaml, read_schema, resolve
 from parley.core.errors import ParleyError
 
@@ -143,3 +144,29 @@ def test_two_runs_of_one_name_are_reported():
     ]
     crossed = {"game.mix": {"x": "sum", "x-y": "mou"}, "game.reward": {"y-z": "paper", "z": "original"}}
     assert told({"name": "a", "grid": crossed}) == ["Config: two runs are called 'a-x-y-z'; give each its own name."]
+
+
+@pytest.mark.parametrize(
+    ("grid", "seeds", "words"),
+    [
+        ({}, 20_000, "1 run × 20,000 seeds are 20,000 trainings and about 120,001 jobs"),
+        ({"training.steps": list(range(1, 301)), "training.dev_batch_size": list(range(1, 301))}, 1, "90,000 runs × 1"),
+        ({"training.steps": list(range(1, 90_001))}, 5, "90,000 runs × 5 seeds are 450,000 trainings"),
+        ({"training.steps": list(range(1, 1002))}, 5, "1,001 runs × 5 seeds are 5,005 trainings"),
+    ],
+)
+def test_more_trainings_than_snakemake_can_plan_are_refused_within_seconds(grid, seeds, words):
+    began = time.process_time()
+    with pytest.raises(ParleyError) as caught:
+        resolve({**WORLD, "runs": [{"name": "a", "grid": grid}], "seeds": list(range(seeds))}, SCHEMA)
+    (sentence,) = caught.value.findings
+    assert words in sentence
+    assert "at most 5,000 trainings" in sentence
+    assert time.process_time() - began < 10
+
+
+def test_planning_that_takes_minutes_is_announced():
+    assert planning_notice(100, 5) == []
+    (sentence,) = planning_notice(1000, 5)
+    assert sentence.startswith("1,000 runs × 5 seeds are about 31,000 jobs, which Snakemake takes minutes to plan.")
+    check_count([{"name": "a", "grid": {"training.steps": list(range(1, 1000))}}, {"name": "b"}], 5)

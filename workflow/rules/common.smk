@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(BASE / "src"))
 
 from parley.config.claim_entries import conversations_of, evaluated_runs
 from parley.config.claim_entries import intervened_runs, takes_classifier
 from parley.config.experiment import check_inputs, read_experiment
+from parley.config.grid import planning_notice
 from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
 from parley.config.paths import RunPaths, seed_groups
 from parley.config.resources import RuleResources, gpus
@@ -44,6 +46,12 @@ try:
     )
 except ParleyError as error:
     raise WorkflowError(*error.findings) from None
+
+if workflow.is_main_process:
+    for sentence in planning_notice(
+        len(EXPERIMENT.config["runs"]), len(EXPERIMENT.config["seeds"])
+    ):
+        logger.info(sentence)
 
 os.environ[COMMIT] = commit_of(BASE)  # For the records that jobs leave.
 CONFIG, CLASSES, PATHS = EXPERIMENT

@@ -4,18 +4,25 @@ The name of a run contains its entry's name and the run's values, so adding a va
 """
 
 import copy
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
-from parley.core.errors import Findings
+from parley.core.errors import Findings, ParleyError
+from parley.core.formats import counted
 
 SECTIONS = ("game", "training")
 """Sections whose keys a grid can vary."""
 NAMEABLE = re.compile(r"[A-Za-z0-9._-]+")
 LONGEST_NAME = 120
 """Maximum length of the name of a grid's run. File names contain it, and file systems allow 255 bytes per name."""
+MOST_TRAININGS = 5_000
+"""Maximum number of runs times seeds. Planning takes 10 ms of processor time per job, longer with many seeds."""
+MANY_TRAININGS = 500
+"""Number of runs times seeds above which `planning_notice` says that planning takes minutes."""
+_JOBS_PER_TRAINING, _JOBS_PER_RUN = 6, 1  # Of the default target.
 
 Run = dict[str, Any]
 Choice = tuple[str, Any]
@@ -47,6 +54,39 @@ def _several(part: Mapping[str, Any]) -> dict[str, Any]:
     # JSON schema applies `items` to lists only and `additionalProperties` to mappings only.
     several = {"type": ["array", "object"], "minItems": 1, "items": part}
     return {**several, "minProperties": 1, "additionalProperties": part}
+
+
+def check_count(runs: Sequence[Run], seeds: int) -> None:
+    """Raise `ParleyError` if there are more than `MOST_TRAININGS` runs times seeds.
+
+    Parameters
+    ----------
+    runs
+        Valid entries of the section `runs`, with their grids.
+    seeds
+        Number of seeds.
+    """
+    count = sum(math.prod(len(values) for values in entry.get("grid", {}).values()) for entry in runs)
+    if count * seeds > MOST_TRAININGS:
+        raise ParleyError(
+            f"Config: {counted(count, 'run')} × {counted(seeds, 'seed')} are {count * seeds:,} trainings and about "
+            f"{_jobs(count, seeds):,} jobs, too many for Snakemake to plan; divide the runs or seeds among several "
+            f"configs, each with its own `experiment` and at most {MOST_TRAININGS:,} trainings (runs × seeds)."
+        )
+
+
+def planning_notice(runs: int, seeds: int) -> list[str]:
+    """Return a sentence about the time that Snakemake needs to plan many jobs; an empty list for few."""
+    if runs * seeds <= MANY_TRAININGS:
+        return []
+    return [
+        f"{counted(runs, 'run')} × {counted(seeds, 'seed')} are about {_jobs(runs, seeds):,} jobs, which Snakemake "
+        "takes minutes to plan. The target `train` has fewer jobs; or divide the runs among several configs."
+    ]
+
+
+def _jobs(runs: int, seeds: int) -> int:
+    return runs * (_JOBS_PER_TRAINING * seeds + _JOBS_PER_RUN)
 
 
 def expand(runs: Sequence[Run]) -> list[Run]:

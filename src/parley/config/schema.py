@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from parley.config.claim_entries import about_each, contradictions
-from parley.config.grid import expand, with_grid_keys
+from parley.config.grid import check_count, expand, with_grid_keys
 from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.file_names import confusable_form, name_problems
 from parley.dataset.sources import KINDS
@@ -119,6 +119,7 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
         if not _repair(given, errors[0], replaced):
             return Examined(None, findings.sentences, replaced)
     try:
+        check_count(config["runs"], len(config["seeds"]))
         config["runs"] = expand(config["runs"])
     except ParleyError as error:
         findings.extend(error.findings)
