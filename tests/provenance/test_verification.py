@@ -2,13 +2,16 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from made_history import record, write
 
 from parley.cli.main import main
+from parley.core.errors import ParleyError
 from parley.provenance.document import write_provenance
+from parley.provenance.hashing import check_undamaged
 from parley.provenance.records import write_record
 
 
@@ -110,6 +113,52 @@ def test_without_a_readable_provenance_json_the_status_is_2(verified, content):
     assert status == 2
     assert out == ""
     assert "provenance.json" in err
+
+
+@pytest.mark.parametrize("folder", ["results/copy", "results/a b", "elsewhere/results/e", "elsewhere/results/copy"])
+def test_a_copied_folder_is_checked_itself(verified, folder):
+    shutil.copytree("results/e", folder)
+    if folder.startswith("elsewhere"):
+        shutil.copytree("resources", "elsewhere/resources")
+        shutil.copy("words.txt", "elsewhere")
+    status, out, _ = verified(folder=folder)
+    assert (status, out) == (0, f"5 files are as {folder}/provenance.json describes them.\n")
+    Path(folder, "sum.txt").write_text("4")
+    status, out, _ = verified(folder=folder)
+    assert status == 1
+    assert f"1 changed: not the bytes that their jobs wrote\n  {folder.removeprefix('elsewhere/')}/sum.txt\n" in out
+    assert out.endswith(f"4 files are as {folder}/provenance.json describes them; 1 is not.\n")
+    Path(folder, "sum.txt").unlink()
+    Path(folder, "notes.txt").write_text("mine")
+    status, out, _ = verified(folder=folder)
+    assert "1 missing" in out
+    assert "1 unknown" in out
+    assert out.endswith("; 2 are not.\n")
+    assert verified()[0] == 0
+
+
+def test_a_copy_without_records_is_checked(verified):
+    shutil.copytree("results/e", "results/copy", ignore=shutil.ignore_patterns(".records"))
+    assert verified(folder="results/copy")[0] == 0
+    Path("results/copy/sum.txt").write_text("4")
+    assert verified(folder="results/copy")[0] == 1
+
+
+def test_files_of_a_copy_are_explained_and_checked_by_stages(verified, capsys):
+    shutil.copytree("results/e", "results/copy")
+    assert main(["explain", "results/copy/sum.txt"]) == 0
+    assert "made by paint" in capsys.readouterr().out
+    check_undamaged(["results/copy/sum.txt"])
+    Path("results/copy/sum.txt").write_text("4")
+    with pytest.raises(ParleyError, match=r"remove (results/copy/\.records/paint-\w+\.json) instead") as caught:
+        check_undamaged(["results/copy/sum.txt"])
+    assert Path(re.search(r"remove (\S+) instead", str(caught.value))[1]).is_file()
+
+
+def test_no_crate_is_made_of_a_copy(verified, capsys):
+    shutil.copytree("results/e", "results/copy")
+    assert main(["crate", "results/copy", "--out", "c.zip"]) == 1
+    assert "is a copy of results/e" in capsys.readouterr().err
 
 
 def test_a_path_that_is_no_results_folder_is_refused(verified):

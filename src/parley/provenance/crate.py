@@ -17,7 +17,7 @@ from parley.core.files import expanded, read_json, written_aside
 from parley.core.installation import IS_CLONE
 from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, Rights, cited, metadata
-from parley.provenance.document import DOCUMENT, own_files, read_files, upstream_jobs
+from parley.provenance.document import DOCUMENT, described_folder, own_files, read_files, upstream_jobs
 from parley.provenance.records import FOLDER, Records, record_path
 
 CODE = (
@@ -63,7 +63,8 @@ def write_crate(
     Raises
     ------
     ParleyError
-        If `provenance.json` is missing or does not list all files, or if a file is missing or differs from it.
+        If `provenance.json` is missing, describes another experiment or does not list all files, or if a file is
+        missing or differs from it.
     """
     software = cited(project / "CITATION.cff")
     people = [{"@type": "Person", "name": name} for name in authors]
@@ -75,6 +76,12 @@ def write_crate(
             "not part of the experiment, and run `uv run snakemake --cores all provenance`."
         )
     document = read_json(Path(folder, DOCUMENT))
+    described = described_folder((name.removeprefix("path:") for name in document["entity"]), folder)
+    if described != folder:
+        raise ParleyError(
+            f"{folder} is a copy of {described}, whose paths are in its {DOCUMENT}; pack {described}, or move the copy "
+            "there."
+        )
     drawn = any(job["parley:rule"] == "draw_world" for job in document["activity"].values())
     included: list[str] = []
     omitted: list[str] = []

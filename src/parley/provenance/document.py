@@ -5,6 +5,7 @@ agents. `provenance.json` has one line per entity, job, agent and relation, so t
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from parley.core.errors import ParleyError
 from parley.core.files import digest_of, read_json, write_text
 from parley.provenance.hashing import Hashes, files_of
-from parley.provenance.records import FOLDER, FileRecord, Record, Records, json_by_line
+from parley.provenance.records import FOLDER, FileRecord, Record, Records, experiment_of, json_by_line, moved
 
 DOCUMENT = "provenance.json"
 NO_ARTEFACTS = ("logs", "benchmarks")
@@ -53,6 +54,8 @@ def write_provenance(folder: str | Path) -> None:
 def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:
     """Return the size in bytes and the SHA-256 of every file that `provenance.json` lists as existing, by path.
 
+    In a copy of an experiment, ``results/<other name>``, the paths of the experiment's files are those in the copy.
+
     Raises
     ------
     ParleyError
@@ -63,13 +66,21 @@ def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:
         raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores all provenance` to make it.")
     try:
         entities = read_json(path)["entity"]
-        return {
+        known = {
             name.removeprefix("path:"): (one["parley:bytes"], one["parley:sha256"])
             for name, one in entities.items()
             if one["parley:state"] != GONE
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise ParleyError(f"{path} is damaged ({error}); remove it and make it again.") from error
+    old = described_folder(known, str(folder))
+    return {moved(name, old, str(folder)): facts for name, facts in known.items()}
+
+
+def described_folder(known: Iterable[str], folder: str) -> str:
+    """Return the experiment's folder that the paths in a `provenance.json` describe: another one in a copied folder."""
+    counts = Counter(filter(None, map(experiment_of, known)))
+    return folder if folder in counts or not counts else counts.most_common(1)[0][0]
 
 
 def own_files(folder: str | Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import expanded, read_json, sha256_of, write_json
-from parley.provenance.records import FileRecord, Records, record_path, workflow_path
+from parley.provenance.records import FileRecord, Records, workflow_path
 
 LATER_TOUCH_S = 60
 """Maximum time in seconds from the end of a job to Snakemake's update of the outputs' modification times."""
@@ -98,7 +98,8 @@ def check_undamaged(paths: Iterable[str | Path]) -> None:
         recorded = {one.path: one.sha256 for one in record.outputs if f"{one.path}/".startswith(f"{name}/")}
         found = {str(Path(file).relative_to(root)): sha256_of(file) for file in files_of(root / name)}
         if recorded != found:
-            beside = record_path(record) if root == Path.cwd() else root / record_path(record)
+            file = by_root[root].file_of(record)
+            beside = file.relative_to(root) if root == Path.cwd() else file
             findings.add(
                 f"{path} is damaged: its bytes are no longer those that the stage {record.rule} wrote. "
                 f"Remove it and run again to make it again. If you changed it on purpose, remove {beside} instead."

@@ -3,13 +3,14 @@
 A record is a JSON file in the hidden folder `.records` of the folder that contains the job's outputs. Copies of the
 folder therefore include the record, and experiments that share images share the records of these images. A record is
 written when its job succeeds. If the job runs again and fails, the earlier record remains, but its outputs are gone.
+The records in a copy of an experiment, ``results/<other name>``, are read as records of the copied files.
 """
 
 import json
 import os
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -167,6 +168,7 @@ class Records:
         self._root = Path(root)
         self._folders: dict[str, dict[str, Record]] = {}
         self._makers: dict[str, Record | None] = {}
+        self._files: dict[str, Path] = {}
 
     def maker_of(self, path: str) -> Record | None:
         """Return the record of the latest job that made the file with this path; None if no such job is recorded."""
@@ -195,13 +197,43 @@ class Records:
             seen = {record.name: record for record in self._in(beside).values()}
             yield from seen.values()
 
+    def file_of(self, record: Record) -> Path:
+        """Return the path of the file that contains a record from this object."""
+        return self._files[record.name]
+
     def _in(self, folder: str) -> dict[str, Record]:
         """Return the latest record for each output file, by path, from the records stored in a folder."""
         if folder not in self._folders:
-            found = sorted((self._root / folder / FOLDER).glob("[!.]*-*.json"))
-            records = sorted(map(read_record, found), key=attrgetter("ended"))
+            records = []
+            for path in sorted((self._root / folder / FOLDER).glob("[!.]*-*.json")):
+                records.append(_in_copy(read_record(path), folder))
+                self._files[records[-1].name] = path
+            records.sort(key=attrgetter("ended"))
             self._folders[folder] = {one.path: record for record in records for one in record.outputs}
         return self._folders[folder]
+
+
+def experiment_of(path: str) -> str:
+    """Return the folder ``results/<experiment>`` that contains a path; empty if the path is elsewhere."""
+    match = re.match(r"results/[^/]+(?=/|$)", path)
+    return match[0] if match else ""
+
+
+def moved(path: str, old: str, new: str) -> str:
+    """Return a path below the folder `new` if it is below the folder `old`, and otherwise the path itself."""
+    return f"{new}{path.removeprefix(old)}" if path.startswith(f"{old}/") else path
+
+
+def _in_copy(record: Record, folder: str) -> Record:
+    """Return a record found in `folder`, with the paths of the copy if its experiment was copied or renamed."""
+    old, new = experiment_of(str(record_path(record))), experiment_of(folder)
+    if old == new or not (old and new):
+        return record
+    files = {
+        role: tuple(one._replace(path=moved(one.path, old, new)) for one in getattr(record, role))
+        for role in ("inputs", "outputs")
+    }
+    return replace(record, **files)
 
 
 def _above(path: str) -> Iterator[str]:

@@ -92,7 +92,9 @@ def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> 
             lines.append(f"{len(paths)} {kind}")
             lines += [f"  {path}" for path in paths[:most]]
             lines += [f"  and {len(paths) - most} more; --full lists them"] if most and len(paths) > most else []
-    lines.append(f"{len(result.same)} files are as {folder}/provenance.json describes them.")
     if result.new:
         lines.append(as_typed("Run `uv run snakemake --cores all provenance` to add the new files to provenance.json."))
+    wrong = len(result.changed) + len(result.missing) + len(result.unknown)
+    differ = f"; {wrong} {'is' if wrong == 1 else 'are'} not" if wrong else ""
+    lines.append(f"{len(result.same)} files are as {folder}/provenance.json describes them{differ}.")
     return "\n".join(lines) + "\n"
