@@ -63,9 +63,9 @@ class Project:
         table = out.split("Job stats:")[-1].split("total")[0]
         return {match[1]: int(match[2]) for match in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
-    def changed(self, config):
+    def changed(self, config, *arguments):
         """Names of the rules that a dry run would run because their params changed."""
-        out = self.snakemake("--quiet", "host", "-n", config=config)
+        out = self.snakemake("--quiet", "host", "-n", *arguments, config=config)
         if "params have changed since last execution" not in out:
             return set()
         block = out.split("params have changed since last execution:")[-1].strip().splitlines()[0]

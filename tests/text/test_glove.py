@@ -4,12 +4,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
 from parley.text.glove import check_vectors, fetched, read_pretrained
+from parley.text.word_vectors import description_words
 
 # Serves a folder on loopback, prints its port, and ends with its input or after a minute.
 SERVER = """
@@ -92,6 +94,14 @@ def test_numbers_beyond_float32_are_malformed(tmp_path):
     (tmp_path / "v.txt").write_text("lion 1e39 1\nzebra -1e39 1\ncat 3.4e38 1\n")
     found = read_pretrained(tmp_path / "v.txt", ["lion", "zebra", "cat"])
     assert (list(found.vectors), found.malformed_lines) == (["cat"], 2)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_word_is_found_in_either_form_of_unicode(tmp_path, form):
+    path = tmp_path / "vectors.txt"
+    path.write_text(normalize(form, "caf\u00e9 1 2\nबिल्ली 3 4\n"), encoding="utf-8")
+    (word,) = description_words("CAFE\u0301")
+    assert read_pretrained(path, {word, *description_words("बिल्ली")}).vectors == {"caf\u00e9": [1, 2], "बिल्ली": [3, 4]}
 
 
 def test_a_zip_of_several_needs_the_members_name(tmp_path):

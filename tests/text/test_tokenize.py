@@ -1,10 +1,11 @@
 import string
 import subprocess
 import sys
+from unicodedata import is_normalized, normalize
 
 import pytest
 from game.literal import words_of
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
@@ -27,12 +28,30 @@ def test_known_gloss():
         ("two-toed feet; 12 bands", ["two-toed", "feet", "12", "bands"]),
         ("`moo-cow' says a child", ["moo-cow", "says", "child"]),
         ("Pfälzer Löwe, 獅子", ["pfälzer", "löwe", "獅子"]),
+        ("काला, कुली; किला", ["काला", "कुली", "किला"]),  # The vowels are combining marks.
+        ("हिन्दी में बिल्ली", ["हिन्दी", "में", "बिल्ली"]),
+        ("قِطَّة كَبِيرَة", ["قِطَّة", "كَبِيرَة"]),
+        ("แมวใหญ่ ใหญ่", ["แมวใหญ่", "ใหญ่"]),
+        ("cafe\u0301 na\u0131\u0308ve, nai\u0308ve", ["caf\u00e9", "na\u0131\u0308ve", "na\u00efve"]),
+        ("\u1112\u1161\u11ab\u1100\u116e\u11a8", ["\ud55c\uad6d"]),
+        ("İstanbul", ["i\u0307stanbul"]),
+        ("a cat \u2764\ufe0f\u200d\U0001f525 here's one\u0301", ["cat", "on\u00e9"]),
+        ("\u0301 \u0301-", []),
         ("of the and", []),
         ("", []),
     ],
 )
 def test_tokens(text, words):
     assert description_words(text) == words
+
+
+@given(st.text(max_size=40))
+def test_words_are_those_of_the_text_in_another_form_of_unicode(text):
+    text = normalize("NFC", text)
+    assume("\0" not in text and text == text.lower())
+    words = description_words(normalize("NFD", text))
+    assert words == description_words(text)
+    assert all(word in text and is_normalized("NFC", word) for word in words)
 
 
 @given(st.text(alphabet=string.printable + "éß'’-", max_size=80))

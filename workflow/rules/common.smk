@@ -21,7 +21,7 @@ from parley.config.grid import planning_notice
 from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
 from parley.config.paths import RunPaths, seed_groups
 from parley.config.resources import RuleResources, gpus
-from parley.config.rule_inputs import RuleValues, group_label
+from parley.config.rule_inputs import RuleValues, content_digest, group_label
 from parley.config.schema import classifier_layers, has_classifier
 from parley.core.errors import ParleyError
 from parley.core.formats import REUSED, counted

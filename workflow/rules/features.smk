@@ -81,6 +81,7 @@ else:
             mem_mb=500,
             runtime=30,
         params:
+            content=VALUES.given_features_digest,
             code=code("import_features"),
         message:
             "Importing the features of the {wildcards.part} split"

@@ -50,6 +50,7 @@ else:
             mem_mb=500,
             runtime=10,
         params:
+            content=content_digest(CONFIG["source"]["features"]["descriptions"]),
             code=code("import_descriptions"),
         message:
             "Importing the descriptions"
@@ -79,7 +80,7 @@ rule embed_words:
         net=1,
     params:
         words=CONFIG["words"],
-        content=VALUES.word_vectors_digest(),
+        content=VALUES.texts_digest(),
         folder=WORDS_FOLDER,
         code=code("embed_words"),
     message:
@@ -107,6 +108,7 @@ if VALUES.has_attributes:
             runtime=10,
         params:
             attributes=VALUES.attribute_settings,
+            content=content_digest(VALUES.attribute_files()),
             code=code("write_attributes"),
         message:
             "Writing the attributes of the classes"

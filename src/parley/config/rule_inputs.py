@@ -10,7 +10,7 @@ from parley.config.experiment import ATTRIBUTE_FILES, Experiment, attending_runs
 from parley.config.options import source_options
 from parley.config.paths import SEED_WILDCARD, class_digest, grouped
 from parley.config.schema import Config, run_settings
-from parley.core.files import read_json
+from parley.core.files import digest_of, read_json
 from parley.core.formats import REUSED
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import content_settings
@@ -237,10 +237,25 @@ class RuleValues:
         nouns = installed_nouns(self._config["descriptions"]["wordnet"]) if needs_wordnet(self._classes) else None
         return file_fingerprint(nouns) if nouns else ""
 
-    def word_vectors_digest(self) -> str:
-        """Return the digest of a local file of word vectors; an empty string for a URL or random vectors."""
-        path = Path(self._config["words"]["source"])
-        return file_fingerprint(path) if path.is_file() else ""
+    def given_features_digest(self, wildcards: Any) -> str:
+        """Return the `content_digest` of the feature file that the config gives for a split."""
+        return content_digest(self.given_features(wildcards))
+
+    def texts_digest(self) -> str:
+        """Return the `content_digest` of the files of word vectors, stop words and descriptions for evaluation."""
+        files = (self._config["words"]["source"], self.stop_words_file(), self.evaluation_descriptions())
+        return content_digest(*files)
+
+
+def content_digest(*inputs: str | list[str]) -> str:
+    """Return a digest of the content of files that the user gives; an empty string if none of the paths is a file.
+
+    Rules have it as a param: Snakemake alone compares modification times, and would not notice that a file was replaced
+    by an older one, as ``mv``, ``cp -p`` and ``tar`` do.
+    """
+    paths = [Path(path) for one in inputs for path in ([one] if isinstance(one, str) else one)]
+    digests = [file_fingerprint(path) for path in paths if path.is_file()]
+    return digest_of(digests) if digests else ""
 
 
 def group_label(group: Sequence[str]) -> str:

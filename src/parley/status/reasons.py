@@ -20,7 +20,7 @@ WORDS = {
     "claims": "claims",
     "classes": "the class set",
     "config": "",
-    "content": "the file's bytes",
+    "content": "the content of a given file",
     "counts": "split",
     "creatures": "the class set",
     "domains": "the class set",

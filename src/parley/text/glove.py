@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from parley.core.checksums import check_checksum
@@ -63,7 +64,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
         File of vectors: text with fields separated by white space, plain or compressed as gzip, bzip2 or xz, or a zip
         with such text.
     words
-        Words to look for.
+        Words to look for, in Unicode's form NFC.
     member
         For a zip file that contains several files, the name of the file to read.
 
@@ -183,7 +184,8 @@ def _scan(stream: BinaryIO, words: frozenset[str], path: str | Path) -> Pretrain
             word, *rest = line.rsplit(None, dimension) or [b""]
             numbers = b" ".join(rest)
         try:
-            key, is_malformed = word.decode("utf-8"), not dimension or numbers.count(b" ") != dimension - 1
+            key = normalize("NFC", word.decode("utf-8"))
+            is_malformed = not dimension or numbers.count(b" ") != dimension - 1
             if not is_malformed and key in words and key not in vectors:
                 vector = [float(number) for number in numbers.split(b" ")]
                 is_malformed = not all(-_LARGEST <= number <= _LARGEST for number in vector)

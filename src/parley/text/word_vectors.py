@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 import h5py
 import numpy as np
@@ -15,8 +16,10 @@ from parley.core.hdf5 import opened, texts
 from parley.core.text import text_lines
 from parley.text.descriptions import Description
 
-# A word is a run of letters and digits; hyphens and apostrophes join runs ("short-tailed", "o'clock").
-_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+# A word is a run of letters and digits; hyphens and apostrophes join runs ("short-tailed", "o'clock"). NUL stands for a
+# combining mark, such as a vowel sign, which belongs to the letter before it.
+_RUN = r"[^\W_](?:[^\W_]|\0)*"
+_WORD = re.compile(rf"{_RUN}(?:[-'’]{_RUN})*")
 _NO_STOP_WORD = re.compile(r"[,;|\"“”#<>()\[\]{}]")
 _POSSESSIVE = re.compile(r"['’]s$")
 
@@ -59,7 +62,7 @@ def stop_words_of(source: str) -> frozenset[str]:
     path = ORIGINAL_STOP_WORDS if source == "original" else source
     words = set()
     for number, line in enumerate(text_lines(path), start=1):
-        own = line.lower().replace("’", "'").split()
+        own = normalize("NFC", line.lower()).replace("’", "'").split()
         if wrong := [word for word in own if _NO_STOP_WORD.search(word)]:
             raise ParleyError(
                 f"{path}, line {number} has {wrong[0][:40]!r}; write one stop word per line, without punctuation or "
@@ -75,15 +78,17 @@ def description_words(text: str, stop_words: Set[str] = STOP_WORDS) -> list[str]
     """Return the content words of a description.
 
     Each word is returned once, in lower case, in order of first occurrence. Punctuation and stop words are removed,
-    as is a possessive ``'s``; hyphenated words are kept whole. (The original implementation (Evtimova et al., 2018)
-    used a set, whose order changes between processes.)
+    as is a possessive ``'s``; hyphenated words are kept whole. Words are in Unicode's form NFC. (The original
+    implementation (Evtimova et al., 2018) used a set, whose order changes between processes.)
 
     Examples
     --------
     >>> description_words("the cat's short-tailed cousin, a cat of the north")
     ['cat', 'short-tailed', 'cousin', 'north']
     """
-    words = (_POSSESSIVE.sub("", word) for word in _WORD.findall(text.lower()))
+    text = normalize("NFC", text.lower())
+    letters = text if text.isascii() else "".join("\0" if category(one).startswith("M") else one for one in text)
+    words = (_POSSESSIVE.sub("", text[slice(*match.span())]) for match in _WORD.finditer(letters))
     return list(dict.fromkeys(word for word in words if word.replace("’", "'") not in stop_words))
 
 
