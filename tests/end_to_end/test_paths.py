@@ -111,6 +111,9 @@ def test_the_workflow_in_another_folder(project, tmp_path, options, name):
     assert (elsewhere / "results/world/descriptions.csv").read_text().count("\n") == 30
     out = run(here, *options, given, "-n", "plan")  # Of the project's own config.yaml.
     assert "draw_world" in out
+    config.write_text(yaml.safe_dump({**WORLD, "classes": "none.tsv"}))
+    out = run(here, *options, given, "-n", "plan", "--configfile", config, ok=False)
+    assert (f"Paths are relative to {elsewhere}, the run's --directory." in out) == (options == ["--directory"])
 
 
 def test_paths_below_the_home_folder(project, tmp_path, monkeypatch):

@@ -37,6 +37,7 @@ def made_workflow(outputs=(), quiet=()):
         output_settings=SimpleNamespace(quiet=set(quiet), nocolor=True),
         storage_settings=SimpleNamespace(default_storage_provider=None),
         config_settings=SimpleNamespace(configfiles=[]),
+        overwrite_workdir=None,
         scheduler=SimpleNamespace(
             job_rate_limiter=object(),
             failed=set(),

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,6 +134,21 @@ def test_failure_hint_has_the_configfiles(why, added, tmp_path, monkeypatch):
     configs = [tmp_path / "my.yaml", tmp_path / "one more.yaml"]
     assert failure_lines([FailedJob("split", "", why)], configs)[2:-1] == added
     assert failure_lines([FailedJob("split", "", why)])[2:-1] == []
+
+
+@pytest.mark.parametrize(
+    ("why", "added"),
+    [
+        (
+            "Run `uv run snakemake --cores 1 urls`.",
+            "To these commands, add `--directory '/a b' --configfile /c/my.yaml`.",
+        ),
+        ("Remove resources/x and run again.", ""),
+    ],
+)
+def test_paths_and_commands_name_the_folder_of_the_run(why, added):
+    lines = failure_lines([FailedJob("split", "", why)], [Path("/c/my.yaml")], "/a b")
+    assert lines[2:-1] == ["Paths are relative to /a b, the run's --directory.", *[added] * bool(added)]
 
 
 def test_many_failed_jobs_are_counted(log):

@@ -45,7 +45,9 @@ try:
         ),
     )
 except ParleyError as error:
-    raise WorkflowError(*error.findings) from None
+    raise WorkflowError(
+        *error.findings, *hooks.context_of(workflow, error.findings)
+    ) from None
 
 if workflow.is_main_process:
     for sentence in planning_notice(

@@ -24,7 +24,7 @@ from parley.core.files import remove_all_leftovers
 from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.interrupts import interrupted, terminate_jobs_on_ctrl_c, view_plugins
-from parley.runtime.job_failures import FailedJob, FailureLog, config_lines, failure_lines, interruption_lines
+from parley.runtime.job_failures import FailedJob, FailureLog, context_lines, failure_lines, interruption_lines
 from parley.runtime.run_lock import acquire
 from parley.runtime.snakemake_patches import (
     Workflow,
@@ -66,7 +66,7 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
     findings = date_problems({path for job in jobs for path in job.input} - made)
     findings += length_problems(made.union(*(job.log for job in jobs)))
     if findings := findings + check({job.rule.name for job in jobs}, own_environments=apart, **options):
-        raise WorkflowError(*findings, *config_lines(findings, workflow.config_settings.configfiles))
+        raise WorkflowError(*findings, *context_of(workflow, findings))
     return jobs
 
 
@@ -191,8 +191,17 @@ def fail(workflow: Workflow) -> None:
     failed.sort()
 
     configs = workflow.config_settings.configfiles
-    lines = interruption_lines(failed) if was_interrupted else failure_lines(failed, configs)
+    lines = interruption_lines(failed) if was_interrupted else failure_lines(failed, configs, _folder(workflow))
     _print_at_exit(workflow, lambda on: _print_lines(on, lines, "" if was_interrupted else "red"))
+
+
+def context_of(workflow: Workflow, findings: Iterable[str]) -> list[str]:
+    """Return lines about the folder and options that the paths and commands of error messages need."""
+    return context_lines(findings, workflow.config_settings.configfiles, _folder(workflow))
+
+
+def _folder(workflow: Workflow) -> str:
+    return str(Path.cwd()) if workflow.overwrite_workdir else ""
 
 
 def _print_lines(on: Any, lines: Iterable[str], style: str) -> None:

@@ -114,14 +114,28 @@ class FailureLog(logging.Handler):
         return "Snakemake did not report why; see its log in .snakemake/log."
 
 
-def config_lines(sentences: Iterable[str], configfiles: Sequence[Path]) -> list[str]:
-    """Return a line with the run's `--configfile` if a sentence names a command."""
-    if not configfiles or not any(as_typed("uv run snakemake") in as_typed(sentence) for sentence in sentences):
-        return []
-    return [f"To these commands, add `{shlex.join(['--configfile', *map(os.path.relpath, configfiles)])}`."]
+def context_lines(sentences: Iterable[str], configfiles: Sequence[Path], folder: str = "") -> list[str]:
+    """Return lines that say what the paths and commands in sentences need to work where the user types them.
+
+    Parameters
+    ----------
+    sentences
+        The messages.
+    configfiles
+        The run's `--configfile`.
+    folder
+        The run's `--directory`; empty if the run is in the user's working folder.
+    """
+    sentences = list(sentences)
+    lines = [f"Paths are relative to {folder}, the run's --directory."] if folder and sentences else []
+    paths = [str(one.absolute()) if folder else os.path.relpath(one) for one in configfiles]
+    options = ["--directory", folder] * bool(folder) + ["--configfile", *paths] * bool(paths)
+    if options and any(as_typed("uv run snakemake") in as_typed(sentence) for sentence in sentences):
+        lines.append(f"To these commands, add `{shlex.join(options)}`.")
+    return lines
 
 
-def failure_lines(jobs: Sequence[FailedJob], configfiles: Sequence[Path] = ()) -> list[str]:
+def failure_lines(jobs: Sequence[FailedJob], configfiles: Sequence[Path] = (), folder: str = "") -> list[str]:
     """Return lines that list failed jobs with the reasons, the paths of their logs, and how to continue."""
     if not jobs:
         return []
@@ -130,7 +144,7 @@ def failure_lines(jobs: Sequence[FailedJob], configfiles: Sequence[Path] = ()) -
         lines += [f"  {job.name}: {job.why}", *([f"    {job.log}"] if job.log else [])]
     if len(jobs) > MOST_LISTED:
         lines.append(f"  and {len(jobs) - MOST_LISTED} more")
-    return [*lines, *config_lines([job.why for job in jobs[:MOST_LISTED]], configfiles), CONTINUE]
+    return [*lines, *context_lines([job.why for job in jobs[:MOST_LISTED]], configfiles, folder), CONTINUE]
 
 
 def interruption_lines(jobs: Sequence[FailedJob]) -> list[str]:
