@@ -274,6 +274,7 @@ def test_zips_as_other_programs_make_them(tmp_path, kind, caplog):
         ),
         (3, ["lion/a.JPG"], "{class}/*.jpg", "1 images (lion/a.JPG); the template for these is {class}/*."),
         (3, ["cats/a.jpg"], "{class}/b/*", "1 images (cats/a.jpg)."),
+        (3, ["train.zip", "readme.md"], "{class}/*", "2 other files (train.zip, readme.md)."),
     ],
 )
 def test_if_no_template_matches_what_is_there_is_told(tmp_path, system, names, template, told):
@@ -283,11 +284,29 @@ def test_if_no_template_matches_what_is_there_is_told(tmp_path, system, names, t
     assert error.value.findings[0].endswith(f"({template}); it has {told}")
 
 
+def test_a_folder_is_no_archive(tmp_path):
+    (tmp_path / "set.zip").mkdir()
+    (told,) = source_of(tmp_path / "set.zip").check([LION])
+    assert told.startswith(f"{tmp_path}/set.zip is a folder, not an archive; set source.archive.locations to a zip or")
+
+
+def test_an_archive_is_no_folder(tmp_path):
+    source = open_source(SourceOptions("folder", root=make_zip(tmp_path / "set.zip")))
+    assert source.check([LION])[0].endswith("set.zip is not a folder; unpack it, or use source.kind archive.")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("folder", "lion"), ("folder", "n02129165"), ("tars", "lion.tar")])
+def test_classes_one_folder_deeper_are_found(tmp_path, kind, name):
+    (tmp_path / "[photos]" / name).mkdir(parents=True)
+    (told,) = open_source(SourceOptions(kind, root=tmp_path)).check([LION])
+    assert f" in {tmp_path} (is the root {tmp_path}/[photos]?); " in told
+
+
 def test_images_that_match_no_template_beside_others_are_logged(tmp_path, caplog):
     path = make_zip(tmp_path / "set.zip", {"lion/a.jpg": b"a", "lion/b.JPG": b"b"})
     with caplog.at_level("INFO"):
         assert len(bodies(source_of(path, ("{class}/*.jpg",)), [LION], tmp_path)) == 1
-    assert "also has 1 images (lion/b.JPG) that match none of source.archive.members ({class}/*.jpg)" in caplog.text
+    assert "1 images (lion/b.JPG) match none of source.archive.members ({class}/*.jpg)" in caplog.text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp437"])

@@ -58,7 +58,13 @@ class ImageArchive(EntrySource):
         locations, templates = self.options.locations, self.options.members
         found = [] if locations else ["A source of kind 'archive' needs source.archive.locations: URLs or paths."]
         if locations and not self._local and not any(map(is_web_url, locations)):
-            found.append(f"The archive is not at any of its locations: {', '.join(locations)}; check the paths.")
+            folder = next((one for one in locations if expanded(one).is_dir()), "")
+            found.append(
+                f"{folder} is a folder, not an archive; set source.archive.locations to a zip or tar, or use another "
+                "source.kind, such as folder."
+                if folder
+                else f"The archive is not at any of its locations: {', '.join(locations)}; check the paths."
+            )
         if self._local and (problem := _problem_of_local(self._local)):
             found.append(problem)
         if not templates:
@@ -100,13 +106,14 @@ class ImageArchive(EntrySource):
             others += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
             instead = f"it has {elsewhere}{_hint(elsewhere, classes)}" if elsewhere else others
             raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
-        if elsewhere:
-            logger.info("%s also has %s that match none of source.archive.members (%s).", path, elsewhere, where)
+        if number := elsewhere[_IMAGES]:
+            examples = elsewhere.examples(_IMAGES)
+            logger.info("%s: %d images%s match none of source.archive.members (%s).", path, number, examples, where)
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
 
     def _found(self, path: Path) -> tuple[dict[tuple[str, ...], list[str]], LeftOut, LeftOut]:
-        """Return the addresses of the images by label, those that cannot be read, and those that match no template."""
+        """Return the addresses of the images by label, those that cannot be read, and what matches no template."""
         patterns = [_pattern(template) for template in self.options.members]
         found: dict[tuple[str, ...], list[str]] = {}
         skipped, elsewhere = LeftOut(), LeftOut()
@@ -124,6 +131,8 @@ class ImageArchive(EntrySource):
                     skipped.add(problem, name)
                 else:
                     elsewhere.add(_IMAGES, name)
+            elif label is None and not is_hidden(own):
+                elsewhere.add("other files", name)
         return found, skipped, elsewhere
 
     def unpack(self, member: str) -> Path:

@@ -183,7 +183,8 @@ class Source(ABC):
         """Return an error message if the configured root is not a folder, else an empty list."""
         if self.options.root is None or self.options.root.is_dir():
             return []
-        return [f"The source's root {self.options.root} is not a folder; check the path."]
+        advice = "unpack it, or use source.kind archive" if self.options.root.is_file() else "check the path"
+        return [f"The source's root {self.options.root} is not a folder; {advice}."]
 
     def _digest_of(self, *facts: object) -> str:
         """Return a digest of `facts`, the kind of source, and the options `filter_url` and `class_size`."""

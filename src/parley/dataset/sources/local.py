@@ -1,5 +1,6 @@
 """Local image sources: one folder of images per class, or one tar of images per class."""
 
+import glob
 import logging
 import os
 import stat
@@ -52,7 +53,7 @@ class _OnePerClass(EntrySource):
             elif not existing:
                 # In a large root, suggestions take seconds.
                 similar = sorted(path.name for path in root.iterdir()) if len(found) < MOST_SUGGESTIONS else []
-                hint = did_you_mean(names[0], similar)
+                hint = self._deeper(names) or did_you_mean(names[0], similar)
                 found.append(
                     f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}"
                     f"{hint and f' ({hint})'}; add it, or rename or remove the class."
@@ -62,6 +63,12 @@ class _OnePerClass(EntrySource):
                     f"Class {image_class.name!r} has two {self.what}s in {root}, {' and '.join(existing)}; keep one."
                 )
         return found
+
+    def _deeper(self, names: Sequence[str]) -> str:
+        """Return advice if a class is one folder deeper than it should be, as in an unpacked archive."""
+        root = self.options.root or Path()
+        found = next((path for name in names for path in root.glob(f"*/{glob.escape(name)}")), None)
+        return f"is the root {found.parent}?" if found else ""
 
     def listable(self, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
         """Return the classes that have a folder or tar."""
