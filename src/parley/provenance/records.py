@@ -229,7 +229,7 @@ def _in_copy(record: Record, folder: str) -> Record:
     old, new = experiment_of(str(record_path(record))), experiment_of(folder)
     if old == new or not (old and new):
         return record
-    files = {
+    files: dict[str, Any] = {
         role: tuple(one._replace(path=moved(one.path, old, new)) for one in getattr(record, role))
         for role in ("inputs", "outputs")
     }
