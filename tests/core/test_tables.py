@@ -93,6 +93,14 @@ def test_noncontiguous_rows_of_a_class_are_refused(tmp_path):
         classes_of(tmp_path / "t.tsv")
 
 
+@pytest.mark.parametrize(
+    "text", ["'=1", "''-a", "'", "''", "'a", "a'=1", "=", "'\t", "nan", "NA", '"', "a,b\nc", " =1"]
+)
+def test_text_is_read_from_csv_as_it_was_written(tmp_path, text):
+    write_csv(tmp_path / "t.csv", ["class", "n"], [{"class": text, "n": 1}])
+    assert read_csv(tmp_path / "t.csv") == [{"class": text, "n": "1"}]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "=cmd|' /C calc'!A0"])
 def test_text_in_csv_is_no_formula_of_a_spreadsheet(tmp_path, text):
     rows = [{"class": text, "mean": -0.5}, {"class": "'a'", "mean": None}, {"class": "a=b", "mean": -1e-9}]

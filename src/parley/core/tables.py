@@ -13,8 +13,9 @@ from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.text import delimiter_found, opened_text, plain_cell
 
-_SIGNS = ("=", "+", "-", "@", "\t")
-_FORMULA = re.compile(r"^'([=+\-@\t])")
+_FORMULA = re.compile(r"'*[=+\-@\t]")
+_ESCAPED = re.compile(r"^'('*[=+\-@\t])")
+"""Beginnings of text that a spreadsheet would take for a formula, and of the same text with an apostrophe in front."""
 
 
 def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
@@ -112,7 +113,7 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
     """Read a CSV written by `write_csv`; all values are strings."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as stream:
-            lines = ([_FORMULA.sub(r"\1", cell) for cell in cells] for cells in csv.reader(stream))
+            lines = ([_ESCAPED.sub(r"\1", cell) for cell in cells] for cells in csv.reader(stream))
             header = next(lines, [])
             return [dict(zip(header, cells, strict=False)) for cells in lines if cells]
     except OSError as error:
@@ -133,7 +134,7 @@ def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[s
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"'{value}" if isinstance(value, str) and value[:1] in _SIGNS else "" if value is None else str(value)
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else "" if value is None else str(value)
 
 
 def check_header(path: str | Path, header: Sequence[str], required: Sequence[str], delimiter: str = "tab") -> None:
