@@ -132,6 +132,10 @@ def test_preflight(tmp_path):
         assert check_vectors(fine) == []
     (finding,) = check_vectors(str(tmp_path / "none.txt"))
     assert "none.txt" in finding
+    (tmp_path / "v.txt").write_bytes(b"%PDF-1.7")
+    for other, told in ((tmp_path, "is a folder"), (tmp_path / "v.txt", "is a PDF"), ("/dev/zero", "is a device")):
+        (finding,) = check_vectors(str(other))
+        assert f"{other} {told}, not a file of word vectors" in finding
 
 
 def test_preflight_imports_no_numpy():

@@ -79,7 +79,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     ParleyError
         If the file is missing, truncated, or not a file of word vectors.
     """
-    check_kind(path, "a file of word vectors", accepted=(COMPRESSED, ZIP))
+    _check_kind(path)
     try:
         with _opened(Path(path), member) as stream:
             found = _scan(stream, frozenset(words), path)
@@ -98,10 +98,20 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
 
 
 def check_vectors(source: str) -> list[str]:
-    """Return an error message in a list if the source is a file that does not exist, otherwise an empty list."""
-    if source == "random" or is_web_url(source) or Path(source).is_file():
+    """Return an error message in a list if the source is a file that is missing or of another kind; else none."""
+    if source == "random" or is_web_url(source):
         return []
-    return [f"The word vectors {source} do not exist; check the path, name a URL, or use `random` vectors."]
+    if not Path(source).exists():
+        return [f"The word vectors {source} do not exist; check the path, name a URL, or use `random` vectors."]
+    try:
+        _check_kind(source)
+    except ParleyError as error:
+        return error.findings
+    return []
+
+
+def _check_kind(path: str | Path) -> None:
+    check_kind(path, "a file of word vectors", accepted=(COMPRESSED, ZIP))
 
 
 def fetched(url: str, folder: str | Path, checksum: str | None = None, allow_private_hosts: bool = False) -> Path:

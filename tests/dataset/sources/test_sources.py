@@ -519,6 +519,24 @@ class TestManifest:
 
 
 class TestUrlList:
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("", "list is empty"),
+            (
+                "n02129165_1 http://a/1.jpg\n",
+                "no entry of the classes, and 1 of 1 line without a tab; each line",
+            ),
+            ("n02129165_1,http://a/1.jpg\n\nn02129165_2,http://a/2.jpg\n", "2 of 3 lines without a tab"),
+            ("http://a/1.jpg\n", "1 of 1 line without a tab"),
+            ("n02129165_1\t \nn02129165_2\t\n", "2 of 2 lines without a URL"),
+        ],
+    )
+    def test_lists_of_another_form_are_named(self, tmp_path, text, told):
+        (tmp_path / "list").write_text(text)
+        with pytest.raises(ParleyError, match=told):
+            open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
+
     def test_paths_need_a_root(self, tmp_path):
         text = "n02129165_1\thttp://a/1.jpg\nn02129165_2\tlion/2.png\nn02129165_3\tfile:///etc/passwd\n"
         (tmp_path / "list").write_text(text)

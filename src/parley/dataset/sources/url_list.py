@@ -7,13 +7,20 @@ from typing import ClassVar
 
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import expanded, is_web_url
+from parley.core.formats import counted
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing
+from parley.dataset.listing import Listing, ParseIssue
 from parley.dataset.sources.base import Source, file_fingerprint
 from parley.dataset.sources.url_list_reader import filter_list
 from parley.synthetic.attributes import CREATURES
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+_LACKS = {
+    ParseIssue.NO_TAB: "without a tab",
+    ParseIssue.BAD_UTF8: "with an address that is not UTF-8",
+    ParseIssue.EMPTY_URL: "without a URL",
+}
 
 
 class UrlList(Source):
@@ -65,6 +72,7 @@ class UrlList(Source):
             self.options.class_size,
             self._is_readable,
         )
+        _refuse_other(url_list, by_wnid)
         listing = Listing({}, by_wnid.lines, issues=by_wnid.issues)
         for image_class in classes:
             listing.urls[image_class.name] = by_wnid.urls[image_class.wnid]
@@ -92,6 +100,20 @@ class World(UrlList):
             for one in classes
             if one.name not in names
         ]
+
+
+def _refuse_other(path: Path, listing: Listing) -> None:
+    """Raise `ParleyError` if the list has no entry of the classes, but lines of another form."""
+    if not listing.lines:
+        raise ParleyError(f"{path} is empty; get the URL list again.")
+    if listing.entries.total():
+        return
+    for kind, lack in _LACKS.items():
+        if lines := listing.issues[kind]:
+            raise ParleyError(
+                f"{path} has no entry of the classes, and {lines} of {counted(listing.lines, 'line')} {lack}; each "
+                "line must be an ID that begins with a wnid, a tab and a URL."
+            )
 
 
 def _missing_wnids(classes: Sequence[ImageClass]) -> list[str]:
