@@ -245,6 +245,7 @@ include: "workflow/rules/provenance.smk"
 
 snakemake_patches.name_groups(workflow)
 snakemake_patches.patch_update_needrun()
+snakemake_patches.run_between_until_rules()
 snakemake_patches.quote_paths()
 hooks.check_dry_runs(workflow, INPUT_CHECK)
 hooks.exit_if_every_seed_failed(workflow)

@@ -108,6 +108,8 @@ def test_one_rule_name_stands_for_all_groups_of_classes_or_seeds(tmp_path, class
     extracted = {name for name in jobs if name.startswith("extract_features_")}
     assert len(extracted) == (3 if classes == 40 else 91)
     assert not {"gather_features", "settle"} & jobs.keys()
+    jobs, _ = planned(tmp_path, classes, "--until", "split", "train_run")
+    assert {"split", "settle", "train_run"} <= jobs.keys()
     forced = ["--forcerun", "train_run", "--until", "train_run"]
     jobs, printed = planned(tmp_path, classes, *forced, seeds=[1, 2, 3], seeds_per_job=2)
     assert {"train_run_1", "train_run_3"} <= jobs.keys()

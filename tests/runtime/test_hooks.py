@@ -1,7 +1,10 @@
 """What the hooks assume of Snakemake and of its plugins."""
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +58,8 @@ def test_the_installed_snakemake_is_the_one_that_is_patched():
     assert hasattr(Workflow, "_prepare_dag")
     assert hasattr(Workflow, "_build_dag")
     assert hasattr(DAG, "cleanup")
+    assert hasattr(DAG, "in_until")
+    assert hasattr(DAG, "until_jobs")
     assert "_solve_ilp" in vars(Scheduler)
     assert all(hasattr(Workflow, name) for name in ("execute", "async_run", "is_main_process"))
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
@@ -78,6 +83,34 @@ def test_a_job_behind_an_ancient_input_is_checked(tmp_path, monkeypatch, patched
         workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
         workflow._build_dag()
         assert {job.rule.name for job in workflow.dag.needrun_jobs()} == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("until", "made", "patched"),
+    [
+        ("first third", "abc", True),
+        ("first second third", "abc", True),
+        ("a third", "abc", True),
+        ("second", "ab", True),
+        ("first third", "a", False),
+    ],
+)
+def test_jobs_between_two_rules_of_until_run(tmp_path, until, made, patched):
+    patch = "from parley.runtime import snakemake_patches\nsnakemake_patches.run_between_until_rules()\n"
+    rules = [("first", "", "a"), ("second", "a", "b"), ("third", "b", "c"), ("fourth", "c", "d")]
+    text = "".join(
+        f"rule {name}:\n input: {list(before)}\n output: '{after}'\n shell: 'touch {after}'\n"
+        for name, before, after in reversed(rules)
+    )
+    (tmp_path / "Snakefile").write_text((patch if patched else "") + text)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--profile", "none", "--until", *until.split()]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT.parent)}, capture_output=True, text=True
+    )
+    assert ("BUG" in done.stderr) is not patched
+    assert (done.returncode == 0) is patched
+    assert "".join(sorted(path.name for path in tmp_path.glob("?"))) == made
 
 
 def test_a_common_name_stands_for_the_rules_of_all_groups():

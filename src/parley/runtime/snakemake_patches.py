@@ -21,6 +21,7 @@ TESTED_SNAKEMAKE = "9.27."
 TESTED_S3_PLUGIN = "0.3.6"
 """Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
 _update_needrun_of_snakemake = DAG.update_needrun
+_in_until_of_snakemake = DAG.in_until
 _format_job_exec_of_snakemake = RealExecutor.format_job_exec
 _arguments: Any = import_module("snakemake_interface_executor_plugins.utils")
 _format_cli_value_of_snakemake = _arguments.format_cli_value
@@ -110,6 +111,17 @@ def _downstream(depending: Mapping[Any, Mapping[Any, Any]], job: Any) -> set[Any
         waiting += new
         found |= new
     return found
+
+
+def run_between_until_rules() -> None:
+    """Make Snakemake start jobs between two rules of `--until`, such as those between `split` and `train_run`.
+
+    When a job ends, version 9.27 starts no job of a rule of `--until`, even if another such rule needs it, and ends
+    with "BUG: Out of jobs ready to be started". The jobs that `--until` excludes are removed before the first job.
+    """
+    if is_tested_version():
+        DAG.until_jobs = lambda dag: (job for job in dag.jobs if _in_until_of_snakemake(dag, job))
+        DAG.in_until = lambda dag, job: False
 
 
 def quote_paths() -> None:
