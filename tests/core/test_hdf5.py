@@ -1,5 +1,7 @@
 """HDF5 that reaches into other files, or claims more than it holds."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -39,11 +41,19 @@ def soft_link_to_an_external_one(file, secret):
     file["avgpool_512"] = h5py.SoftLink("/inner/x")
 
 
+def link_through_others(file, secret):
+    os.mkfifo(secret.with_suffix(".pipe"))
+    file.create_group("inner")[".."] = h5py.ExternalLink(str(secret.with_suffix(".pipe")), "x")
+    file["outer"] = h5py.SoftLink("inner")
+    file["inner/x"] = h5py.SoftLink("../x")  # HDF5 knows no parent folder: this is a name.
+    file["avgpool_512"] = h5py.SoftLink("/outer/./x")
+
+
 def external_storage(file, secret):
     file.create_dataset("avgpool_512", (ROWS, 1, 8), np.float32, external=[(str(secret), 0, ROWS * 32)])
 
 
-@pytest.mark.parametrize("reach", [external_link, soft_link_to_an_external_one, external_storage])
+@pytest.mark.parametrize("reach", [external_link, soft_link_to_an_external_one, link_through_others, external_storage])
 def test_nothing_is_read_from_another_file(part, secret, reach):
     with h5py.File(part, "r+") as file:
         reach(file, secret)
@@ -80,8 +90,108 @@ def test_a_stored_value_is_not_claimed_twice(part, secret, names):
             file.create_virtual_dataset("avgpool_512", layout)
         if often == 1:
             assert read_features(part, "pooled").features.shape == (ROWS, 8)
-    with pytest.raises(ParleyError, match="avgpool_512 claims 24000 values, but the files that it refers to store 24"):
+    with pytest.raises(ParleyError, match="avgpool_512 claims 24000 values, but the datasets that it refers to store 24"):
         read_features(part, "pooled")
+
+
+def refer(path, name, source, source_name):
+    """Store a dataset as ``stored``, and in its place refer to a dataset of the file `source`."""
+    with h5py.File(path, "a") as file:
+        layout = h5py.VirtualLayout(file[name].shape, file[name].dtype)
+        file.move(name, "stored")
+        layout[:] = h5py.VirtualSource(source, source_name, layout.shape)
+        file.create_virtual_dataset(name, layout)
+
+
+READ_ALL = """
+import sys
+from parley.core.errors import ParleyError
+from parley.features.class_files import reading_class_file
+from parley.features.storage import open_features, read_features, read_images
+from parley.metrics.conversations import read_conversations
+from parley.text.word_vectors import read_words
+features = [lambda path: read_features(path, "pooled"), lambda path: open_features(path, "pooled"), read_images]
+for path in sys.argv[1:]:
+    for read in (*features, read_conversations, read_words, lambda path: reading_class_file(path).__enter__()):
+        try:
+            read(path)
+        except ParleyError as error:
+            print(error)
+"""
+COLUMNS = ("Target", "Location", "Key", "avgpool_512", "Communication", "word", "vector", "found", "Sha256")
+
+
+@pytest.fixture
+def every(part):
+    """A file with a dataset for each reader."""
+    with h5py.File(part, "a") as file:
+        for name in set(COLUMNS) - set(file):
+            file[name] = np.ones((ROWS, 1, 8), np.float32) if name != "Key" else np.array([b"1", b"2", b"3"])
+    return part
+
+
+def test_a_dataset_that_refers_to_itself_is_refused_by_every_reader(every, tmp_path):
+    paths = []
+    for name in COLUMNS:
+        paths += [tmp_path / f"{name}-{how}.hdf5" for how in ("self", "named", "pair")]
+        for path, source in zip(paths[-3:], (".", f"{name}-named.hdf5", "."), strict=True):
+            shutil.copy(every, path)
+            refer(path, name, source, "other" if "pair" in path.name else name)
+        with h5py.File(paths[-1], "a") as file:
+            layout = h5py.VirtualLayout(file[name].shape, file[name].dtype)
+            layout[:] = h5py.VirtualSource(".", name, layout.shape)
+            file.create_virtual_dataset("other", layout)
+    # In a process of its own: HDF5 crashes on such a dataset.
+    command = [sys.executable, "-c", READ_ALL, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    told = done.stdout.splitlines()
+    assert len(told) == 6 * len(paths)
+    assert all("which does not store it" in line for line in told)
+
+
+@pytest.mark.parametrize("name", ["Target", "Location", "avgpool_512"])
+@pytest.mark.parametrize("source", [".", "every", "secret.hdf5"])
+def test_a_dataset_may_refer_to_one_that_is_stored(every, tmp_path, name, source):
+    plain = read_features(every, "pooled")
+    shutil.copy(every, tmp_path / "secret.hdf5")
+    source = every.name if source == "every" else source
+    refer(every, name, source, name if source == "secret.hdf5" else "stored")
+    for rows in (read_features(every, "pooled"), open_features(every, "pooled")):
+        assert len(rows[0]) == ROWS
+    assert read_features(every, "pooled").locations == plain.locations
+
+
+@pytest.mark.parametrize("name", ["Target", "Location", "Key", "avgpool_512"])
+def test_a_dataset_that_refers_to_a_file_that_is_gone_is_refused(every, name):
+    refer(every, name, "gone.hdf5", name)
+    with pytest.raises(ParleyError, match=f"{name} refers to a file that is gone, the first is .*gone.hdf5; bring"):
+        read_features(every, "pooled")
+
+
+@pytest.mark.parametrize("name", ["Target", "Location", "avgpool_512"])
+@pytest.mark.parametrize(
+    ("how", "rows", "told"),
+    [
+        ({}, 0, "was written without its values"),
+        ({"chunks": (1,)}, 0, "was written without its values"),
+        ({"chunks": (1,)}, 2, r"was written in part \(2 of 3 chunks\)"),
+        ({"chunks": (2,), "compression": "gzip"}, 2, r"was written in part \(1 of 2 chunks\)"),
+        ({"chunks": (2,), "fillvalue": 3}, 2, r"was written in part \(1 of 2 chunks\)"),
+    ],
+)
+def test_what_was_never_written_is_refused(every, name, how, rows, told):
+    with h5py.File(every, "a") as file:
+        values = file[name][:]
+        del file[name]
+        how = how | {"chunks": (*how["chunks"], *values.shape[1:])} if how else how
+        how = {key: value for key, value in how.items() if key != "fillvalue" or name != "Location"}
+        dataset = file.create_dataset(name, values.shape, values.dtype, **how)
+        if rows:
+            dataset[:rows] = values[:rows]
+    for read in (read_features, open_features):
+        with pytest.raises(ParleyError, match=f"{name} {told}, as if writing was interrupted; make"):
+            read(every, "pooled")
 
 
 READER = """

@@ -1,7 +1,10 @@
 """Open untrusted HDF5 files. Refuse links to other files, and datasets much larger than the bytes stored for them."""
 
+import math
 import mmap
 import operator
+import os
+import posixpath
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -20,6 +23,10 @@ _MOST_PACKED = 1100
 """Largest accepted ratio of a dataset's size in memory to its stored size. With gzip, the ratio is at most 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
 """A dataset that takes at most this many bytes in memory is accepted, whatever its stored size."""
+_SAME_FILE = "."
+"""Name of a virtual dataset's own file, as the source of its values."""
+_MOST_LINKS = 16
+"""Largest accepted number of soft links that follow one another, as in HDF5."""
 _HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
 """The header of a global heap, which stores variable-length strings: signature, version, three zeros, size in bytes."""
 _HEAP_ITEM = struct.Struct("<HHIQ")
@@ -70,11 +77,57 @@ def texts(dataset: h5py.Dataset) -> list[str]:
     return [value.decode("utf-8") for value in dataset[:]]
 
 
+def stored(file: h5py.File, name: str, path: str | Path) -> h5py.Dataset:
+    """Return a dataset of an open file after `check_whole`. If there is none, raise one of the errors in `DAMAGE`."""
+    dataset = file[name]
+    check_whole(dataset, path)
+    return dataset
+
+
+def check_whole(dataset: h5py.Dataset, path: str | Path, fix: str = "") -> None:
+    """Raise `ParleyError` if values of a dataset were never written, or are in a file that is gone.
+
+    HDF5 returns a fill value, such as 0 or NaN, for them.
+
+    Parameters
+    ----------
+    dataset
+        The dataset, of a file that passed `check_untrusted`.
+    path
+        The file.
+    fix
+        What to do if files are gone, for the error message; by default, to bring them back or copy their values.
+    """
+    name = dataset.name[1:]
+    if lost := sorted(str(source) for source in sources(dataset, path) if not source.is_file()):
+        files = "a file that is" if len(lost) == 1 else f"{len(lost)} files that are"
+        fix = fix or "bring them back, or copy their values into this file"
+        raise ParleyError(f"{path}: {name} refers to {files} gone, the first is {os.path.normpath(lost[0])}; {fix}.")
+    if dataset.is_virtual or not dataset.size:
+        return
+    if dataset.chunks:
+        pairs = zip(dataset.shape, dataset.chunks, strict=True)
+        needed, written = math.prod(-(-length // step) for length, step in pairs), dataset.id.get_num_chunks()
+    else:
+        needed, written = 1, int(dataset.id.get_storage_size() > 0)
+    if written < needed:
+        amount = f"in part ({written} of {needed} chunks)" if written else "without its values"
+        raise ParleyError(f"{path}: {name} was written {amount}, as if writing was interrupted; {remake(path)}.")
+
+
+def sources(dataset: h5py.Dataset, path: str | Path) -> set[Path]:
+    """Return the other files that a virtual dataset refers to; the set is empty for one that is not virtual."""
+    if not dataset.is_virtual:
+        return set()
+    names = {source.file_name for source in dataset.virtual_sources()}
+    return {Path(path).parent / name for name in names if name != _SAME_FILE}
+
+
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
     """Raise `ParleyError` if an item is stored in another file, or a dataset is much larger than its stored bytes.
 
-    Virtual datasets, which refer to rows of other HDF5 files, are allowed if these files store all of their values:
-    `features.gather: reference` writes them.
+    Virtual datasets, which refer to rows of other datasets, are allowed if these store all of their values, as far as
+    their files exist: `features.gather: reference` writes them.
     """
     for name in file:
         check_item(file, name, path)
@@ -82,70 +135,91 @@ def check_untrusted(file: h5py.File, path: str | Path) -> None:
 
 def check_item(file: h5py.File, name: str, path: str | Path) -> None:
     """Do what `check_untrusted` does for one item, which may be in a group, such as ``group/dataset``."""
+    if isinstance(item := _own_item(file, name, path), h5py.Dataset):
+        _check_dataset(item, path)
+
+
+def _own_item(file: h5py.File, name: str, path: str | Path) -> h5py.HLObject | None:
+    """Return an item, or None if there is none; raise `ParleyError` if it is in another file or cannot be opened."""
+    # Links are checked before they are followed, because the target of an external link may be a device file.
+    if _is_external(file, name, path):
+        raise ParleyError(f"{path}: {name} is in another file (an external link); copy it into this one.")
+    try:
+        return file.get(name)
+    except DAMAGE as error:
+        raise ParleyError(f"{path}: {name} cannot be opened ({error}); {remake(path)}.") from error
+
+
+def _is_external(file: h5py.File, name: str, path: str | Path, links: int = _MOST_LINKS) -> bool:
+    """Return whether an item is behind an external link, also through soft links, of which `links` may follow."""
     for step in accumulate(name.split("/"), "{}/{}".format):
-        # The link is checked before it is followed, because its target may be a device file.
-        if isinstance(file.get(step, getlink=True), h5py.ExternalLink):
-            raise ParleyError(f"{path}: {step} is in another file (an external link); copy it into this one.")
-        try:
-            item = file.get(step)
-        except DAMAGE as error:  # Such as a link to itself.
-            raise ParleyError(f"{path}: {step} cannot be opened ({error}); {remake(path)}.") from error
-        if item is None:
-            return
-        if item.file.filename != file.filename:
-            raise ParleyError(f"{path}: {step} is in another file ({item.file.filename}); copy it into this one.")
-        if isinstance(item, h5py.Dataset):
-            _check_dataset(item, path)
+        folder, _, last = step.rpartition("/")
+        link = file.get(step, getlink=True) if last not in ("", ".") else None
+        if isinstance(link, h5py.SoftLink):
+            if not links:
+                raise ParleyError(f"{path}: {name} cannot be opened (too many links); {remake(path)}.")
+            if _is_external(file, posixpath.join(folder or "/", link.path), path, links - 1):
+                return True
+        if isinstance(link, h5py.ExternalLink):
+            return True
+    return False
 
 
 def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     if dataset.external:
         raise ParleyError(f"{path}: {dataset.name[1:]} is in another file (external storage); copy it into this one.")
-    claimed = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
     if dataset.is_virtual:
         _check_virtual(dataset, Path(path))
         return
+    claimed = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
     if claimed <= _NEVER_PACKED_BYTES:
         return
-    stored = dataset.id.get_storage_size()
-    if claimed > stored * (_MOST_PACKED if dataset.chunks else 1):
+    stored_bytes = dataset.id.get_storage_size()
+    if claimed > stored_bytes * (_MOST_PACKED if dataset.chunks else 1):
         raise ParleyError(
-            f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored} are stored; {remake(path)}."
+            f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored_bytes} are stored; {remake(path)}."
         )
 
 
 def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
-    """Raise `ParleyError` if a virtual dataset has more values than its sources, as far as they exist, store."""
-    sources = dataset.virtual_sources()
-    if (mapped := sum(source.vspace.get_select_npoints() for source in sources)) != dataset.size:
+    """Raise `ParleyError` if a virtual dataset has more values than its sources, as far as they exist, store.
+
+    Sources must not be virtual: HDF5 crashes on one that refers to itself, also through others.
+    """
+    maps = dataset.virtual_sources()
+    if (mapped := sum(one.vspace.get_select_npoints() for one in maps)) != dataset.size:
         raise ParleyError(
-            f"{path}: {dataset.name[1:]} claims {dataset.size} values, but refers to {mapped} of other files; "
+            f"{path}: {dataset.name[1:]} claims {dataset.size} values, but refers to {mapped} of other datasets; "
             f"{remake(path)}."
         )
     ends: dict[tuple[str, str], list[int]] = {}  # HDF5 stores a source's shape only up to the end of the selection.
-    for one in sources:
+    for one in maps:
         known = ends.setdefault((one.file_name, one.dset_name), [0] * len(one.src_space.shape))
         ends[one.file_name, one.dset_name] = list(map(max, known, one.src_space.shape))
-    stored, is_whole = dict[tuple[int, ...], int](), True
+    sizes, is_whole = dict[tuple[int, ...], int](), True
     for (file_name, dataset_name), end in ends.items():
-        if not (place := path.parent / file_name).is_file():
-            is_whole = False  # `features.storage` reports it.
+        place = path if file_name == _SAME_FILE else path.parent / file_name
+        if not place.is_file():
+            is_whole = False  # `check_whole` reports it.
             continue
+        if dataset.dtype.hasobject:
+            _check_heaps(place)
         with h5py.File(place, "r") as file:
-            source = file.get(dataset_name) if place.resolve() != path.resolve() else None
+            source = _own_item(file, dataset_name, place)
             if not isinstance(source, h5py.Dataset) or source.is_virtual or not _reaches(source.shape, end):
                 raise ParleyError(
                     f"{path}: {dataset.name[1:]} refers to {dataset_name} of {place}, which does not store it; "
                     f"{remake(path)}."
                 )
             _check_dataset(source, place)
+            check_whole(source, place)
             # Other names, such as links and //x, may mean the same dataset.
             status = place.stat()
-            stored[status.st_dev, status.st_ino, h5py.h5o.get_info(source.id).addr] = source.size
-    if is_whole and dataset.size > sum(stored.values()):
+            sizes[status.st_dev, status.st_ino, h5py.h5o.get_info(source.id).addr] = source.size
+    if is_whole and dataset.size > sum(sizes.values()):
         raise ParleyError(
-            f"{path}: {dataset.name[1:]} claims {dataset.size} values, but the files that it refers to store "
-            f"{sum(stored.values())}; {remake(path)}."
+            f"{path}: {dataset.name[1:]} claims {dataset.size} values, but the datasets that it refers to store "
+            f"{sum(sizes.values())}; {remake(path)}."
         )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.files import remove_leftovers, written_aside
-from parley.core.hdf5 import DAMAGE, check_untrusted, texts
+from parley.core.hdf5 import DAMAGE, check_untrusted, check_whole, texts
 
 logger = logging.getLogger(__name__)
 # Approximate size of a chunk, which contains whole rows. One short row per chunk would make HDF5's overhead too large.
@@ -118,6 +118,9 @@ class ClassFile:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path, self._file = path, file
+        for item in file.values():
+            if isinstance(item, h5py.Dataset):
+                check_whole(item, path)
         keys = texts(file["Key"])
         self.row_of = {key: row for row, key in enumerate(keys)}
         self.sha256s, self.members = texts(file["Sha256"]), texts(file["Member"])

@@ -1,7 +1,6 @@
 """Read the feature file of a split, written by Parley or by the original implementation (Evtimova et al., 2018)."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.files import remake
-from parley.core.hdf5 import check_item, opened
+from parley.core.hdf5 import check_item, check_whole, opened, sources
 from parley.dataset.listing import image_key
 
 if TYPE_CHECKING:
@@ -126,6 +125,7 @@ def read_images(path: str | Path) -> tuple[list[str], list[bytes]]:
         names = [_name_of(file, "pooled"), _name_of(file, "logits"), *file]
         for found in (file[name] for name in names if isinstance(file.get(name), h5py.Dataset)):
             if found.dtype.kind == "f" and len(found.shape or ()) in (2, 3):
+                _check_whole(found, path)
                 keys = _about_rows(file, path, found)[1]
                 return keys, [row.tobytes() for row in found.astype(np.float32)[:]]
         return _about_rows(file, path, rows)[1], []
@@ -158,7 +158,7 @@ def vector_layer(path: str | Path, layers: Sequence[str]) -> str:
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
     """Check that a layer exists and is readable; return its dataset and the shape of one row."""
     dataset = _dataset_of(file, path, layer)
-    _check_sources_exist(dataset, Path(path))
+    _check_whole(dataset, path)
     return dataset, _row_shape(dataset, path)
 
 
@@ -218,24 +218,14 @@ def files_referred_to(path: Path) -> set[Path]:
     """Return the files that the virtual datasets of a feature file refer to."""
     with opened(path, "HDF5 file of features") as file:
         datasets = [one for one in file.values() if isinstance(one, h5py.Dataset)]
-        return {source for dataset in datasets for source in _sources(dataset, path)}
+        return {source for dataset in datasets for source in sources(dataset, path)}
 
 
-def _sources(dataset: h5py.Dataset, path: Path) -> set[Path]:
-    """Return the files that a dataset of a feature file refers to; the set is empty unless the dataset is virtual."""
-    return {path.parent / source.file_name for source in dataset.virtual_sources()} if dataset.is_virtual else set()
-
-
-def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
-    """Raise an error if a virtual dataset refers to missing files, because HDF5 would return NaN for their rows."""
-    if lost := sorted(str(source) for source in _sources(dataset, path) if not source.is_file()):
-        fix = "bring them back, or copy their values into this file"
-        if "classes" in dataset.file.attrs:  # An attribute of the files that `gather_features` writes.
-            fix = "run `uv run snakemake --cores 1 features`, and set features.gather to copy if they cannot be kept"
-        files = "a file that is" if len(lost) == 1 else f"{len(lost)} files that are"
-        raise ParleyError(
-            f"{path}: {dataset.name[1:]} refers to {files} gone, the first is {os.path.normpath(lost[0])}; {fix}."
-        )
+def _check_whole(dataset: h5py.Dataset, path: str | Path) -> None:
+    """Do what `parley.core.hdf5.check_whole` does."""
+    fix = "run `uv run snakemake --cores 1 features`, and set features.gather to copy if they cannot be kept"
+    # An attribute of the files that `gather_features` writes.
+    check_whole(dataset, path, fix if "classes" in dataset.file.attrs else "")
 
 
 def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
@@ -257,6 +247,7 @@ def _column(file: h5py.File, path: str | Path, name: str) -> h5py.Dataset:
     if not isinstance(column, h5py.Dataset) or column.shape is None or len(column.shape) != 1:
         kind = f"of shape {column.shape}" if isinstance(column, h5py.Dataset) else "a group"
         raise ParleyError(f"{path}: {name} is {kind}; it must be [N], with one value for each image: {remake(path)}.")
+    _check_whole(column, path)
     return column
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.failures import raise_if_failed
-from parley.core.hdf5 import opened
+from parley.core.hdf5 import opened, stored
 
 FIELDS = {
     "Communication": ("ExampleId", "AgentId", "Index", "Target", "BinaryProb", "BinaryVec"),
@@ -181,7 +181,8 @@ def _read_tables(path: Path) -> tuple[NDArray[Any], NDArray[Any], dict[str, Any]
             if missing:
                 findings.add(f"the table {table} lacks {', '.join(missing)}")
         _raise(findings, path)
-        return file["Communication"][:], file["Predictions"][:], {name: file.attrs[name] for name in ATTRIBUTES}
+        sent, predicted = (stored(file, table, path)[:] for table in FIELDS)
+        return sent, predicted, {name: file.attrs[name] for name in ATTRIBUTES}
 
 
 def _raise(findings: Findings, path: str | Path) -> None:

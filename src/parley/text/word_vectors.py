@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.core.hdf5 import opened, texts
+from parley.core.hdf5 import opened, stored, texts
 from parley.core.text import text_lines
 from parley.text.descriptions import Description
 
@@ -137,9 +137,10 @@ def read_words(path: str | Path) -> Words:
         If the file is missing, truncated, or another kind of HDF5 file.
     """
     with opened(path, "file of word vectors") as file:
-        words = texts(file["word"])
-        stop_words = frozenset(texts(file["stop_word"])) if "stop_word" in file else STOP_WORDS
-        vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
+        words = texts(stored(file, "word", path))
+        stop_words = frozenset(texts(stored(file, "stop_word", path))) if "stop_word" in file else STOP_WORDS
+        vectors = stored(file, "vector", path)[:].astype(np.float32)
+        found = stored(file, "found", path)[:].astype(bool)
     if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
         raise ParleyError(f"{path}: its datasets word, vector and found differ in length; remove it and run again.")
     return Words(words, vectors, found, stop_words)
