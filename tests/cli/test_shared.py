@@ -95,3 +95,26 @@ def test_a_file_that_a_disk_damaged_is_refused_as_in_the_workflow(tmp_path):
     part.write_bytes(b"as it was wrItten")
     with pytest.raises(ParleyError, match=r"test\.hdf5 is damaged"):
         require_files([part])
+
+
+NO_FILES = [
+    (lambda path: os.mkfifo(path), "a named pipe"),
+    (lambda path: path.symlink_to("/dev/zero"), "a device"),
+    (lambda path: path.mkdir(), "a folder"),
+]
+
+
+@pytest.mark.parametrize(("make", "kind"), NO_FILES)
+@pytest.mark.parametrize("at", range(4))
+def test_only_files_are_read(tmp_path, make, kind, at, capsys):
+    paths = [tmp_path / name for name in ("best.pt", "test.hdf5", "descriptions.csv", "words.hdf5")]
+    for path in paths:
+        path.write_bytes(b"")
+    paths[at].unlink()
+    make(paths[at])
+    values = [str(paths[0])]
+    for option, path in zip(("--features", "--descriptions", "--words"), paths[1:], strict=True):
+        values += [option, str(path)]
+    for command in ("evaluate", "messages"):
+        assert main([command, *values, "--out", str(tmp_path / "out")]) == 1
+        assert f"{paths[at]} is {kind}; give the path of a file." in capsys.readouterr().err

@@ -41,10 +41,30 @@ def test_a_record_on_a_full_disk_is_reported(tmp_path, small_disk):
         keep_date(tmp_path / "disk" / "a.txt")
 
 
-def test_a_folder_that_is_a_file_is_reported(tmp_path):
-    (tmp_path / "a").write_text("no folder")
-    with pytest.raises(ParleyError, match=r"b\.json cannot be written \((Not a directory|File exists)\)"):
-        write_json(tmp_path / "a" / "b.json", {})
+@pytest.mark.parametrize("below", ["a.json", "in/it/a.json"])
+def test_a_folder_that_is_a_file_is_reported(tmp_path, below):
+    (tmp_path / "made").write_text("")
+    with pytest.raises(ParleyError, match="made is a file, not a folder; choose another path"):
+        write_json(tmp_path / "made" / below, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (os.mkfifo, "a named pipe"),
+        (lambda path: path.symlink_to("/dev/null"), "a device"),
+        (lambda path: path.mkdir(), "a folder"),
+    ],
+)
+def test_only_files_are_replaced(tmp_path, make, kind):
+    make(tmp_path / "out")
+    before = (tmp_path / "out").lstat().st_ino
+    with pytest.raises(ParleyError, match=f"out is {kind}, which would be replaced by a file"):
+        write_text(tmp_path / "out", "text")
+    assert (tmp_path / "out").lstat().st_ino == before
+    if kind != "a folder":
+        with pytest.raises(ParleyError, match=f"out is {kind}, not a folder"):
+            write_text(tmp_path / "out/a.json", "text")
 
 
 def test_what_else_goes_wrong_is_not_laid_on_the_disk(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import write_text
+from parley.core.files import no_file, write_text
 from parley.core.installation import PROJECT
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
@@ -62,10 +62,10 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def require_files(paths: Sequence[Path]) -> None:
-    """Raise `ParleyError` if files are missing or have changed since a stage wrote them. The error lists them all."""
+    """Raise `ParleyError` if files are missing, are no regular files or have changed since a stage wrote them. The error lists them all."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
-    findings.extend(f"{path} is a folder; give the path of a file." for path in paths if path.is_dir())
+    findings.extend(f"{path} is {no_file(path)}; give the path of a file." for path in paths if no_file(path))
     findings.raise_if_any()
     check_undamaged(paths)
 

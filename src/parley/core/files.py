@@ -68,9 +68,10 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     ParleyError
-        If the folder is not writable or the disk is full.
+        If the path is a folder, named pipe or device, the folder is not writable, or the disk is full.
     """
     final = Path(path)
+    _check_place(final)
     # `tempfile` is not used, because only the owner can read its files, and results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
@@ -81,6 +82,17 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(NotADirectoryError):
             aside.unlink(missing_ok=True)
+
+
+def _check_place(final: Path) -> None:
+    """Raise `ParleyError` if a path is no file that may be replaced, or its folder cannot be one."""
+    if kind := no_file(final):
+        raise ParleyError(f"{final} is {kind}, which would be replaced by a file; choose another path.")
+    for folder in final.parents:
+        if folder.exists():
+            if not folder.is_dir():
+                raise ParleyError(f"{folder} is {no_file(folder) or 'a file'}, not a folder; choose another path.")
+            return
 
 
 @contextlib.contextmanager
