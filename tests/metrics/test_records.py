@@ -92,7 +92,7 @@ def test_files_that_lack_something_are_refused(folder):
     assert read_chosen_step(write_selection(folder, 700)) == 700
 
 
-@pytest.mark.parametrize("value", [None, "0.5", True, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [None, "0.5", True, float("nan"), float("inf"), 10**400])
 def test_only_finite_numbers_are_numbers(value):
     assert finite(value) is None
     assert finite(1) == 1.0

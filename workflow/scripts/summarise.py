@@ -6,11 +6,10 @@ from stage import stage
 
 from parley.analysis.summary import failed_seeds, summarise, write_summary
 from parley.core.failures import successful
-from parley.core.files import read_json
-from parley.metrics.records import reasons_of_failure
+from parley.metrics.records import read_evaluation, reasons_of_failure
 
 with stage(snakemake):
-    evaluations = [read_json(path) for path in successful(snakemake.input.evaluations)]
+    evaluations = [read_evaluation(path) for path in successful(snakemake.input.evaluations)]
     expected = list(product(snakemake.params.runs, snakemake.params.seeds))
     write_summary(
         summarise(evaluations, expected),

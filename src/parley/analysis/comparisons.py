@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from parley.analysis.summary import EVALUATION_UNITS, UNITS, in_order
-from parley.config.saved_configs import named_runs
+from parley.analysis.evaluations import evaluations_of
+from parley.analysis.summary import UNITS, in_order
 from parley.core import markdown
 from parley.core.errors import ParleyError
-from parley.core.failures import failure_in
-from parley.core.files import read_json
 from parley.core.formats import change, fraction
 from parley.core.tables import write_csv
 from parley.metrics.records import finite_by_seed
+from parley.metrics.registry import EVALUATION_UNITS
 from parley.metrics.statistics import Comparison, holm, paired_comparison
 
 COLUMNS = (
@@ -128,27 +127,22 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
     Parameters
     ----------
     folders
-        Results folders, ``results/<experiment>``. Failed seeds are skipped. Runs that the folder's config.yaml does
-        not list are skipped too.
+        Results folders, ``results/<experiment>``, as for `evaluations_of`.
 
     Raises
     ------
     ParleyError
-        If a folder has no config.yaml, or no evaluation of any run that the config.yaml lists.
+        If a folder has no evaluation, or if `evaluations_of` raises it.
     """
     found: Runs = {}
     for folder in map(Path, folders):
-        paths = [folder / "runs" / run / str(seed) / "evaluation.json" for run, seed in named_runs(folder)]
-        paths = [path for path in paths if path.is_file()]
-        if not paths:
+        evaluations = evaluations_of(folder)
+        if not evaluations:
             raise ParleyError(
                 f"{folder} contains no evaluation of any run in its config.yaml; run "
                 "`uv run snakemake --cores 1 evaluate`."
             )
-        for path in paths:
-            if failure_in(path) is not None:
-                continue
-            one = read_json(path)
+        for one in evaluations:
             name = one["run"] if len(folders) == 1 else f"{folder.absolute().name}/{one['run']}"
             found.setdefault(name, {})[one["seed"]] = one["parts"]
     return found

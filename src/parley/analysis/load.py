@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parley.analysis.summary import EVALUATION_UNITS, SummaryRow, in_order, summarise
+from parley.analysis.evaluations import evaluations_of
+from parley.analysis.summary import SummaryRow, in_order, summarise
 from parley.config.saved_configs import named_runs
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
@@ -15,8 +16,10 @@ from parley.core.files import read_json
 from parley.dataset.class_set import read_groups
 from parley.export.tidy import frame_of, tidy_columns
 from parley.metrics.conversations import read_conversations
-from parley.metrics.records import CURVES, finite, read_chosen_step, read_curve, read_evaluation
+from parley.metrics.records import CURVES, finite, read_chosen_step, read_curve, read_language
+from parley.metrics.registry import EVALUATION_UNITS
 from parley.metrics.registry import UNITS as LANGUAGE_UNITS
+from parley.provenance.hashing import check_undamaged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +61,8 @@ def metric_rows(
 def _language(path: Path) -> Parts:
     if not path.is_file() or failure_in(path) is not None:
         return {}
-    return dict(read_json(path)["parts"])
+    check_undamaged([path])
+    return read_language(path)
 
 
 def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, dict[str, str]]:
@@ -168,11 +172,7 @@ def load(folder: str | Path) -> Found:
     folder = Path(folder)
     expected = named_runs(folder)
     rows = [_run_row(folder / "runs" / run / str(seed), run, seed) for run, seed in expected]
-    evaluations = [
-        read_evaluation(folder / "runs" / row["run"] / str(row["seed"]) / "evaluation.json")
-        for row in rows
-        if row["evaluated"]
-    ]
+    evaluations = evaluations_of(folder)
     summary = [asdict(row) for row in summarise(evaluations, expected)]
     return Found(
         folder,

@@ -13,20 +13,13 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json, write_json
 from parley.core.tables import write_csv
 from parley.metrics.records import finite
+from parley.metrics.registry import EVALUATION_UNITS, OPTIONAL
 from parley.metrics.statistics import CONFIDENCE, t_interval
 
 PARTS = ("test", "ood_alone", "ood", "transfer_alone", "transfer", "dev", "train")
 """Order in which splits are reported, held-out splits first. Splits that are not listed follow alphabetically."""
-UNITS = {
-    "accuracy@1": "fraction",
-    "accuracy@k": "fraction",
-    "nll": "nats",
-    "length": "exchanges",
-    "length_original": "go-on bits",
-}
+UNITS = {name: unit for name, unit in EVALUATION_UNITS.items() if name not in OPTIONAL}
 """Unit of each metric that is summarised."""
-EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
-"""Unit of each metric in an evaluation.json."""
 RAISED = {"accuracy@1": True, "accuracy@k": True, "nll": False}
 """Whether higher values are better, for each metric that has a chance level."""
 

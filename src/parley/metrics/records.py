@@ -5,17 +5,21 @@ The path of a file determines its run and seed: `…/runs/<run>/<seed>/<file>`.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parley.core.errors import ParleyError
+from parley.core.errors import Findings, ParleyError
 from parley.core.failures import failure_in, raise_if_failed
 from parley.core.files import read_json, read_lines
+from parley.metrics.registry import EVALUATION_UNITS, LIMITS, OPTIONAL, UNITS
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
 """Names of the metrics of a learning curve."""
+AGAIN = "remove the file and run again"
+ROUNDING = 1e-6
+"""How far rounding errors may take a metric beyond its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,13 @@ def part_of(path: Path) -> str:
 
 def finite(value: Any) -> float | None:
     """Return a finite number as a float; None for NaN, infinity, booleans and values that are not numbers."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # An integer with more than 308 digits.
+        return None
+    return number if math.isfinite(number) else None
 
 
 def finite_by_seed(of_seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> dict[int, float]:
@@ -92,7 +100,13 @@ def read_curve(path: str | Path) -> Curve:
 
 
 def read_evaluation(path: str | Path) -> dict[str, Any]:
-    """Read an evaluation.json and check that its run and seed match its folder."""
+    """Read an evaluation.json.
+
+    Raises
+    ------
+    ParleyError
+        If its run and seed do not match its folder, or if a value is not possible. The error lists all such values.
+    """
     evaluation = _with_keys(path, ("run", "seed", "k", "parts"))
     if (evaluation["run"], evaluation["seed"]) != owner_of(path):
         run, seed = owner_of(path)
@@ -100,7 +114,56 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
             f"{path} is of run {evaluation['run']}, seed {evaluation['seed']}, but is in the folder of "
             f"run {run}, seed {seed}; evaluate that run again."
         )
+    findings = Findings()
+    for part, entry in _parts_of(evaluation, path).items():
+        findings.extend(_impossible(entry, EVALUATION_UNITS, OPTIONAL, f"{path}, split {part}"))
+        findings.extend(
+            f"{path}, split {part}: {name} is {entry[name]!r:.40}, but must be a number above 0; {AGAIN}."
+            for name in ("n", "candidates", "k")
+            if name in entry and not (type(entry[name]) is int and entry[name] > 0)
+        )
+    findings.raise_if_any()
     return evaluation
+
+
+def read_language(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Return the metrics in a language.json by split.
+
+    Raises
+    ------
+    ParleyError
+        If a value is not possible. The error lists all such values.
+    """
+    language = _parts_of(_with_keys(path, ("parts",)), path)
+    findings = Findings()
+    for part, entry in language.items():
+        measures = entry.get("measures")
+        if not isinstance(measures, dict):
+            raise ParleyError(f"{path}, split {part}: there are no `measures`; {AGAIN}.")
+        findings.extend(_impossible(measures, UNITS, frozenset(UNITS), f"{path}, split {part}"))
+    findings.raise_if_any()
+    return language
+
+
+def _parts_of(value: Mapping[str, Any], path: str | Path) -> dict[str, dict[str, Any]]:
+    parts = value["parts"]
+    if not isinstance(parts, dict) or not all(isinstance(entry, dict) for entry in parts.values()):
+        raise ParleyError(f"{path}: `parts` does not list metrics by split; {AGAIN}.")
+    return parts
+
+
+def _impossible(
+    entry: Mapping[str, Any], units: Mapping[str, str], optional: Container[str], where: str
+) -> Iterator[str]:
+    """Yield a sentence for each metric that is not a number within its limits. `optional` metrics may be None."""
+    for name, unit in units.items():
+        if name not in entry or (entry[name] is None and name in optional):
+            continue
+        low, high = LIMITS.get(unit, (-math.inf, math.inf))
+        value = finite(entry[name])
+        if value is None or not low - ROUNDING <= value <= high + ROUNDING:
+            limits = f" from {low:g} to {high:g}" if high < math.inf else f" of at least {low:g}" if low == 0 else ""
+            yield f"{where}: {name} is {entry[name]!r:.40}, but must be a number{limits}; {AGAIN}."
 
 
 def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str]:
@@ -134,7 +197,7 @@ def _with_keys(path: str | Path, keys: tuple[str, ...]) -> dict[str, Any]:
     value = read_json(path)
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
     if missing:
-        raise ParleyError(f"{path} lacks {', '.join(missing)}; remove the file and run again.")
+        raise ParleyError(f"{path} lacks {', '.join(missing)}; {AGAIN}.")
     return dict(value)
 
 

@@ -5,6 +5,7 @@ To add a metric, write its function, add an entry to `LANGUAGE_METRICS`, and cal
 nothing from Parley, so a change to a metric's function reruns only the stages that use the function.
 """
 
+import math
 from typing import NamedTuple
 
 
@@ -165,6 +166,26 @@ REPORT_LABELS = {
     for _, metric in sorted((metric.report_row, metric) for metric in LANGUAGE_METRICS if metric.report_row is not None)
 }
 """Label of each metric in the report's table, in the order of the table."""
+EVALUATION_UNITS = {
+    "accuracy@1": "fraction",
+    "accuracy@k": "fraction",
+    "nll": "nats",
+    "length": "exchanges",
+    "length_original": "go-on bits",
+    "hamming_sender": "bits",
+    "hamming_receiver": "bits",
+}
+"""Unit of each metric in an evaluation.json."""
+OPTIONAL = frozenset(["hamming_sender", "hamming_receiver"])
+"""Metrics that are null in an evaluation.json if no dialogue has a second exchange."""
+LIMITS = {
+    "fraction": (0.0, 1.0),
+    "Spearman's rho": (-1.0, 1.0),
+    "nats": (0.0, math.inf),
+    "exchanges": (0.0, math.inf),
+    "go-on bits": (0.0, math.inf),
+}
+"""Smallest and largest possible value of a metric, by unit. Metrics in other units have no limits."""
 EXCHANGE_UNITS = {
     "information_gained": "bits",
     "information_corrected": "bits",
