@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
-from parley.config.experiment import read_experiment
+from parley.config.experiment import check_inputs, read_experiment
 from parley.config.paths import Paths
+from parley.config.schema import examine, read_schema
 from parley.core.errors import ParleyError
+from parley.features.storage import examine_features
 
 SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
 CONFIG = {
@@ -164,3 +168,59 @@ def test_a_description_that_leaves_the_receiver_nothing_to_read_is_reported(here
     for name in ("bee", "ant"):
         assert [one for one in found if f"The description of '{name}'" in one and "except stop words" in one]
     assert not [one for one in found if "a bee" in one or "'small'" in one]
+
+
+def given_features(folder, classes=(0, 1, 2), dev_width=4, **changes):
+    """Write feature files of three classes, and return what a check before training tells about them."""
+    paths = {}
+    for part, ids in {"train": classes, "dev": classes, "test": classes, "ood": (*classes, 7)}.items():
+        paths[part] = str(folder / f"{part}.hdf5")
+        with h5py.File(paths[part], "w") as file:
+            file["avgpool_512"] = np.zeros((len(ids), 1, dev_width if part == "dev" else 4), np.float32)
+            file["Target"] = np.array(ids)
+            file["Location"] = [f"{part}/{name}.jpg" for name in ids]
+    raw = {"experiment": "e", "source": {"kind": "features", "features": {**paths, "descriptions": "d.csv"}}, **changes}
+    config = examine(raw, read_schema(SCHEMA)).config
+    return check_inputs(config, [], {"train_run"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"evaluation": {"k": 3, "k_unseen": 4}, "training": {"k": 3}}, []),
+        ({"evaluation": {"k": 4}}, ["Config: evaluation.k is 4, but there are only 3 in-domain classes; set it to 3"]),
+        ({"evaluation": {"k_unseen": 5}}, ["Config: evaluation.k_unseen is 5, but unseen and seen classes together"]),
+        (
+            {"training": {"k": 6}},
+            ["Config: training.k is 6, but there are only 3 in-domain classes; set it to 3 or less"],
+        ),
+        (
+            {"runs": [{"name": "a", "training": {"k": 9}}, {"name": "b", "training": {"k": 4}}]},
+            ["Config: training.k is 4, but", "Config: training.k is 9, but"],
+        ),
+        ({"dev_width": 5}, ["dev.hdf5: pooled has rows of 5 values per image or cell, but those of "]),
+        ({"game": {"image_layer": "fc"}}, [f"{part}.hdf5 has no fc" for part in ("train", "dev", "test", "ood")]),
+    ],
+)
+def test_given_features_are_compared_with_the_config_before_training(tmp_path, changes, told):
+    found = given_features(tmp_path, **changes)
+    assert len(found) == len(told), found
+    assert all(
+        sentence.replace(f"{tmp_path}/", "").startswith(start) for sentence, start in zip(found, told, strict=True)
+    )
+
+
+def test_a_given_file_that_is_cut_off_is_reported_once(tmp_path):
+    given_features(tmp_path)
+    content = (tmp_path / "dev.hdf5").read_bytes()
+    (tmp_path / "dev.hdf5").write_bytes(content[: len(content) // 2])
+    (told,) = examine_features(tmp_path / "dev.hdf5", ["pooled", "map"]).problems
+    assert "it is cut off at byte" in told
+
+
+def test_a_k_of_training_above_the_classes_is_reported(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\tgroup\tdescription\nant\t\tin\t\tan ant\n")
+    found = findings(training={"k": 2})
+    assert (
+        "Config: training.k is 2, but there are only 1 in-domain classes; set it to 1 or less, or to null" in found[0]
+    )

@@ -350,6 +350,18 @@ def test_values_that_no_machine_can_use_are_refused(changes, told):
     assert any(told in sentence for sentence in findings(**changes))
 
 
+@pytest.mark.parametrize(
+    "region", ["0:9", "4", "3:0", "2:2", "0:3000000000", "0," * 9 + "4", "9" * 5000, "1:" + "9" * 5000]
+)
+def test_bits_outside_the_message_are_refused_before_training(region):
+    (told,) = findings(game={"corrupt_bits": region, "message_bits": 4})
+    assert told.startswith("Config, run adaptive: game.corrupt_bits: ")
+    assert "is not valid for messages of 4 bits; write comma-separated numbers" in told
+    assert len(told) < 400
+    runs = [{"name": "a", "game": {"corrupt_bits": "0:4"}}, {"name": "b", "game": {"message_bits": 2}}]
+    assert len(findings(game={"corrupt_bits": "0:3", "message_bits": 4}, runs=runs)) == 1
+
+
 def test_a_whole_number_may_be_written_with_a_point():
     assert with_settings({"training": {"steps": 20.0}}, [], SCHEMA) == {"training": {"steps": 20}}
     assert findings(training={"steps": 20.5}) == ["Config: training.steps is 20.5; it must be of type integer."]

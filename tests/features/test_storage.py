@@ -7,7 +7,14 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.listing import image_key
-from parley.features.storage import layer_problem, layer_shapes, open_features, read_features, read_images, same_images
+from parley.features.storage import (
+    examine_features,
+    layer_shapes,
+    open_features,
+    read_features,
+    read_images,
+    same_images,
+)
 
 RNG = np.random.default_rng(0)
 POOLED, MAP, LOGITS = (
@@ -235,8 +242,9 @@ def test_a_file_needs_only_the_layers_that_are_asked_for(tmp_path, layers):
         for name in {"avgpool_512", "layer4_2", "fc", "clip_b32"} - set(layers):
             del file[name]
     assert len(read_images(tmp_path / "f.hdf5")[0]) == 5
-    assert not any(layer_problem(tmp_path / "f.hdf5", layer) for layer in layers)
-    assert "f.hdf5 has no avgpool_512; it has " in layer_problem(tmp_path / "f.hdf5", "pooled")
+    assert not examine_features(tmp_path / "f.hdf5", layers).problems
+    (told,) = examine_features(tmp_path / "f.hdf5", ["pooled"]).problems
+    assert "f.hdf5 has no avgpool_512; it has " in told
 
 
 @pytest.mark.parametrize("name", ["Location", "Key"])

@@ -27,6 +27,8 @@ from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
 ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
+UNSEEN = {"out": "ood", "transfer": "transfer"}
+"""Domains of unseen classes, and their splits."""
 KNOWN_NETWORKS = [
     (f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")
 ]
@@ -107,7 +109,7 @@ def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tup
     findings = _missing_files(config)
     if complete and classes:
         counts = Counter(one.domain for one in classes)
-        findings += check_topk(config["evaluation"], counts) + _check_batch(config, counts["in"])
+        findings += _check_ks(config, counts) + _check_batch(config, counts["in"])
     name = Path(config["classes"]).stem if classes else ""
     try:
         network = network_options(config["features"])
@@ -309,13 +311,39 @@ def _check_layers(config: Config) -> list[str]:
 
 
 def _check_given(config: Config) -> list[str]:
+    """Return an error message for each problem of the given feature files, or of a k, given their classes."""
     # Imported here because it loads h5py.
-    from parley.features.storage import layer_problem
+    from parley.features.storage import examine_features
 
     layers = sorted({layer for needed in _needed_layers(config).values() for layer in needed})
-    given = [path for key, path in config["source"]["features"].items() if key != "descriptions"]
-    present = [path for path in given if path and Path(path).is_file()]
-    return [problem for path in present for layer in layers if (problem := layer_problem(path, layer))]
+    given = {part: path for part, path in config["source"]["features"].items() if part != "descriptions"}
+    present = {part: path for part, path in given.items() if path and Path(path).is_file()}
+    examined = {part: examine_features(path, layers) for part, path in present.items()}
+    if problems := [problem for one in examined.values() for problem in one.problems]:
+        return problems
+    if "train" not in examined:  # `_paths` reports it.
+        return []
+    train = examined["train"]
+    ids = {part: one.label_ids for part, one in examined.items()}
+    unseen = {domain: len(ids.get(part, set()) - train.label_ids) for domain, part in UNSEEN.items()}
+    return [
+        f"{present[part]}: {layer} has rows of {one.widths[layer]} values per image or cell, but those of "
+        f"{present['train']} have {train.widths[layer]}; give files with features of one network."
+        for part, one in examined.items()
+        for layer in layers
+        if one.widths[layer] != train.widths[layer]
+    ] + _check_ks(config, {"in": len(train.label_ids), **unseen})
+
+
+def _check_ks(config: Config, classes: Mapping[str, int]) -> list[str]:
+    """Return an error message for each k of accuracy@k larger than the number of candidates, by classes per domain."""
+    ks = {run_settings(config, run["name"])["training"]["k"] for run in config["runs"]} - {None}
+    return check_topk(config["evaluation"], classes) + [
+        f"Config: training.k is {k}, but there are only {classes['in']} in-domain classes; "
+        f"set it to {classes['in']} or less, or to null for evaluation.k."
+        for k in sorted(ks)
+        if k > classes["in"]
+    ]
 
 
 def _check_tensorboard(config: Config) -> list[str]:

@@ -131,14 +131,31 @@ def read_images(path: str | Path) -> tuple[list[str], list[bytes]]:
         return _about_rows(file, path, rows)[1], []
 
 
-def layer_problem(path: str | Path, layer: str) -> str:
-    """Return why a layer of a feature file cannot be used, without reading its values; empty if it can be."""
+class Examined(NamedTuple):
+    """What a feature file contains, without the values of its layers, and what is wrong with it."""
+
+    widths: dict[str, int]
+    """Number of channels of each layer."""
+    label_ids: set[int]
+    problems: list[str]
+    """An error message for each layer that cannot be used; the other fields are then incomplete."""
+
+
+def examine_features(path: str | Path, layers: Iterable[str]) -> Examined:
+    """Check layers of a feature file, without reading their values."""
+    widths, label_ids, problems = dict[str, int](), set[int](), list[str]()
     try:
         with opened(path, "HDF5 file of features") as file:
-            _checked(file, path, layer)
+            for layer in layers:
+                try:
+                    widths[layer] = _checked(file, path, layer)[1][0]
+                except ParleyError as error:
+                    problems += error.findings
+            if not problems:
+                label_ids = set(_label_ids(_column(file, path, "Target"), path).tolist())
     except ParleyError as error:
-        return str(error)
-    return ""
+        problems += error.findings
+    return Examined(widths, label_ids, list(dict.fromkeys(problems)))
 
 
 def vector_layer(path: str | Path, layers: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
-from parley.game.settings import GameSettings
+from parley.game.settings import GameSettings, bit_ranges
 
 
 class Message(NamedTuple):
@@ -176,23 +176,10 @@ class ExtraPerturbations(NamedTuple):
 
 
 def chosen_bits(region: str, bits: int) -> Tensor:
-    """Return a mask ``[bits]``, 1 for the bits listed in a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
-
-    Raises
-    ------
-    ParleyError
-        If the region cannot be parsed, or contains a bit outside the message.
-    """
+    """Return a mask ``[bits]``, 1 for the bits that `bit_ranges` returns."""
     mask = torch.zeros(bits)
-    for piece in region.split(","):
-        first, colon, end = piece.strip().partition(":")
-        numbers = [first, end] if colon else [first, str(int(first) + 1) if first.isdecimal() else ""]
-        if not all(number.isdecimal() for number in numbers) or not int(numbers[0]) < int(numbers[1]) <= bits:
-            raise ParleyError(
-                f"game.corrupt_bits: {piece.strip()!r} in {region!r} is not valid for messages of {bits} bits; write "
-                "comma-separated numbers from 0 and ranges such as 0:3, which means 0, 1 and 2."
-            )
-        mask[int(numbers[0]) : int(numbers[1])] = 1
+    for chosen in bit_ranges(region, bits):
+        mask[chosen.start : chosen.stop] = 1
     return mask
 
 

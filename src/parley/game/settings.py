@@ -178,7 +178,34 @@ class GameSettings:
                 f"game.image_layer {self.image_layer} has no cells, but game.preset {self.preset} attends to cells; "
                 "set game.image_layer to auto or map."
             )
+        try:
+            bit_ranges(self.corrupt_bits, self.message_bits) if self.corrupt_bits else []
+        except ParleyError as error:
+            found += error.findings
         return found
+
+
+def bit_ranges(region: str, bits: int) -> list[range]:
+    """Return the ranges of bits in a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
+
+    Raises
+    ------
+    ParleyError
+        If the region cannot be parsed, or contains a bit outside the message.
+    """
+    ranges = []
+    for piece in region.split(","):
+        first, colon, end = (number.strip() for number in piece.partition(":"))
+        # Python does not convert numbers of thousands of digits.
+        are_numbers = all(text.isdecimal() and len(text) < 10 for text in ([first, end] if colon else [first]))
+        start, stop = (int(first), int(end) if colon else int(first) + 1) if are_numbers else (0, 0)
+        if not start < stop <= bits:
+            raise ParleyError(
+                f"game.corrupt_bits: {piece.strip()[:40]!r} in {region[:80]!r} is not valid for messages of {bits} "
+                "bits; write comma-separated numbers from 0 and ranges such as 0:3, which means 0, 1 and 2."
+            )
+        ranges.append(range(start, stop))
+    return ranges
 
 
 @dataclass(frozen=True, slots=True)
