@@ -54,8 +54,9 @@ def save_values(path: str | Path, values: dict[str, Any]) -> None:
     """Write tensors and plain values to a file atomically. The bytes depend only on the values, not on the path."""
     content = io.BytesIO()  # Given a path, torch.save stores the name, and a full disk raises no OSError.
     torch.save(_interned(values), content)
-    with written_aside(path) as aside:
-        aside.write_bytes(content.getbuffer())
+    # Released before an error leaves the block: Python 3.12.1 crashes on a view that outlives its buffer.
+    with written_aside(path) as aside, content.getbuffer() as view:
+        aside.write_bytes(view)
 
 
 def _interned(value: Any) -> Any:
