@@ -54,9 +54,8 @@ def save_values(path: str | Path, values: dict[str, Any]) -> None:
     """Write tensors and plain values to a file atomically. The bytes depend only on the values, not on the path."""
     content = io.BytesIO()  # Given a path, torch.save stores the name, and a full disk raises no OSError.
     torch.save(_interned(values), content)
-    # Released before an error leaves the block: Python 3.12.1 crashes on a view that outlives its buffer.
-    with written_aside(path) as aside, content.getbuffer() as view:
-        aside.write_bytes(view)
+    with written_aside(path) as aside:
+        aside.write_bytes(content.getvalue())  # After an error, Python 3.12.1 crashes on a view of the buffer.
 
 
 def _interned(value: Any) -> Any:
