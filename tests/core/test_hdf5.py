@@ -90,7 +90,7 @@ def test_a_stored_value_is_not_claimed_twice(part, secret, names):
             file.create_virtual_dataset("avgpool_512", layout)
         if often == 1:
             assert read_features(part, "pooled").features.shape == (ROWS, 8)
-    with pytest.raises(ParleyError, match="avgpool_512 claims 24000 values, but the datasets that it refers to store 24"):
+    with pytest.raises(ParleyError, match=r"avgpool_512 claims 24000 values, but the datasets .* store 24"):
         read_features(part, "pooled")
 
 

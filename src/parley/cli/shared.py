@@ -62,7 +62,10 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def require_files(paths: Sequence[Path]) -> None:
-    """Raise `ParleyError` if files are missing, are no regular files or have changed since a stage wrote them. The error lists them all."""
+    """Raise `ParleyError` if files are missing, are not regular files, or have changed since a stage wrote them.
+
+    The error lists them all.
+    """
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is {no_file(path)}; give the path of a file." for path in paths if no_file(path))
