@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
+from parley.core.hdf5 import opened
 from parley.features.storage import open_features, read_features
 
 ROWS = 3
@@ -252,3 +253,13 @@ def test_a_heap_in_which_hdf5_would_turn_for_ever_is_refused(tmp_path):
     assert content[room : room + 2] == b"\0\0"
     content[room + 8 : room + 16] = bytes(8)
     assert f"is not a valid file of words (the global heap at byte {heap} has free space of size 0)" in told()
+
+
+@pytest.mark.parametrize("length", [1, 3, 8, 20, 47, 100, 900])
+def test_a_file_cut_off_anywhere_is_reported_as_cut_off(tmp_path, length):
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["x"] = np.arange(500.0)
+    content = (tmp_path / "a.hdf5").read_bytes()
+    (tmp_path / "a.hdf5").write_bytes(content[:length])
+    with pytest.raises(ParleyError, match=f"it is cut off at byte {length}; "), opened(tmp_path / "a.hdf5", "file"):
+        pass

@@ -21,6 +21,8 @@ DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError
 """Exceptions that h5py may raise when a damaged file is accessed."""
 _MOST_PACKED = 1100
 """Largest accepted ratio of a dataset's size in memory to its stored size. With gzip, the ratio is at most 1,032."""
+_SIGNATURE, _SHORTEST = b"\x89HDF\r\n\x1a\n", 48
+"""First bytes of an HDF5 file, and the size of its smallest first block (superblock), of version 2."""
 _NEVER_PACKED_BYTES = 1 << 16
 """A dataset that takes at most this many bytes in memory is accepted, whatever its stored size."""
 _SAME_FILE = "."
@@ -66,10 +68,17 @@ def _unreadable(path: str | Path, what: str, error: Exception) -> str:
     """Return an error message that says what the file is in place of HDF5, or how it is damaged."""
     reason = (str(error) or type(error).__name__).splitlines()[0]
     kind, fix = mistaken_for(path)
-    if "truncated file" in reason:
+    if "truncated file" in reason or _is_a_beginning(Path(path)):
         kind = f"cut off at byte {Path(path).stat().st_size}"
     told = f": it is {kind}" if kind and not kind.startswith("HDF5") else f" ({reason})"
     return f"{path} is not a valid {what}{told}; {fix or remake(path)}."
+
+
+def _is_a_beginning(path: Path) -> bool:
+    """Return whether a file consists of fewer bytes than the first block of HDF5 has, and begins like it."""
+    with path.open("rb") as stream:
+        head = stream.read(_SHORTEST)
+    return 0 < len(head) < _SHORTEST and _SIGNATURE.startswith(head[: len(_SIGNATURE)])
 
 
 def texts(dataset: h5py.Dataset) -> list[str]:

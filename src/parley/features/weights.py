@@ -17,7 +17,7 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 
 from parley.core.checksums import other_digest
 from parley.core.errors import ParleyError
-from parley.core.tensor_files import load_tensors
+from parley.core.tensor_files import CutOffError, load_tensors
 from parley.dataset.downloads import download as download_file
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
@@ -204,6 +204,10 @@ def _plain_tensors(path: Path) -> Any:
     """Load a file of tensors without running any code in it."""
     try:
         return load_tensors(path)
+    except CutOffError as error:
+        raise ParleyError(
+            f"features.weights: {path} cannot be loaded as plain tensors ({error}); copy or download it again."
+        ) from error
     except Exception as error:  # torch raises many types of exceptions for damaged files
         # torch's own message for files with code suggests to load them unsafely.
         has_code = isinstance(error, pickle.UnpicklingError)

@@ -11,7 +11,7 @@ import torch
 from parley.core.errors import ParleyError
 from parley.core.failures import raise_if_failed
 from parley.core.files import written_aside
-from parley.core.tensor_files import load_tensors
+from parley.core.tensor_files import CutOffError, load_tensors
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
 from parley.interaction.split_data import Scale, Standardizer
@@ -121,6 +121,8 @@ def _reason(error: Exception) -> str:
     """Return a one-line explanation of why a checkpoint could not be read."""
     if isinstance(error, pickle.UnpicklingError):  # torch's own message suggests unsafe loading.
         return "it was not written by torch.save, or contains code or objects, which Parley never loads"
+    if isinstance(error, CutOffError):
+        return str(error)
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]}"
     return f"{type(error).__name__}: {(str(error) or 'empty').splitlines()[0].split('. ')[0]}"
