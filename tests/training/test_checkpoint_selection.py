@@ -77,7 +77,7 @@ def test_a_step_without_a_checkpoint_cannot_be_chosen():
 
 
 def test_no_checkpoint_is_an_error():
-    with pytest.raises(ParleyError, match="first_checkpoint"):
+    with pytest.raises(ParleyError, match="remove the run"):
         choose(ROWS, [], "nll")
 
 

@@ -119,7 +119,7 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
         if row["kind"] == "dev" and row["step"] in files
     ]
     if not candidates:
-        raise ParleyError("No checkpoint has a dev result; lower training.first_checkpoint or raise training.steps.")
+        raise ParleyError("No checkpoint has a dev result in metrics.jsonl; remove the run's folder and run again.")
     chosen, threshold = RULES[rule](candidates)
     return {"rule": rule, "threshold": threshold, "chosen": chosen, "candidates": candidates}
 
