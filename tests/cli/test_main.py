@@ -99,3 +99,10 @@ def test_the_status_of_a_folder_at_the_top_is_an_error(folder, capsys, monkeypat
     monkeypatch.chdir(PROJECT)
     assert main(["status", folder]) == 2
     assert capsys.readouterr().err.startswith(f"{folder} has no config.yaml yet; ")
+
+
+@pytest.mark.parametrize("folder", ["nope", "results/nope", "/nope"])
+def test_the_status_of_a_missing_folder_names_that_folder(folder, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["status", folder]) == 2
+    assert capsys.readouterr().err.startswith(f"{folder} is not a folder; give the path of an experiment's folder")

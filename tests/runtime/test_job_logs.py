@@ -97,7 +97,7 @@ def test_all_errors_of_a_log_are_listed_up_to_a_limit(tmp_path):
         shown = [0, 1] if number == 2 else [0, 1, 2, 3, 4, 8]
         listed = [f"Class {one} is absent." for one in shown]
         if number == 9:
-            listed.insert(-1, "and 3 more")
+            listed.append("and 3 more in the log")
         assert why.split("\n    ") == listed
 
 

@@ -43,11 +43,11 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the state of the stages and return the exit status."""
+    configfiles = _configfiles(chosen)
     if IS_CLONE:
         require_workflow("uv run parley status")
     else:  # An installed package may not have run yet in the folder of a new config.
         require_own_code("uv run parley status")
-    configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
     from parley.status.stages import all_code_changed, as_json, is_up_to_date, show, stages_of

@@ -100,8 +100,8 @@ class FailureLog(logging.Handler):
         # A job that has said why may still crash at its end, such as HDF5 does on a full disk.
         errors = _errors(log, self._start(number)) if log else []
         if len(errors) > MOST_ERRORS:
-            more = f"and {len(errors) - MOST_ERRORS} more"
-            errors = [*errors[: MOST_ERRORS - 1], more, errors[-1]]
+            more = f"and {len(errors) - MOST_ERRORS} more in the log"
+            errors = [*errors[: MOST_ERRORS - 1], errors[-1], more]
         error = "\n    ".join(errors)
         if killed:
             return f"{error} Then it was ended by the signal {killed}." if error else f"ended by the signal {killed}."
