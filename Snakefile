@@ -244,6 +244,7 @@ include: "workflow/rules/provenance.smk"
 
 
 snakemake_patches.name_groups(workflow)
+snakemake_patches.rerun_if_older(workflow, rules.write_provenance.rule, requested_files)
 snakemake_patches.patch_update_needrun()
 snakemake_patches.run_between_until_rules()
 snakemake_patches.quote_paths()

@@ -228,6 +228,7 @@ def test_status_of_stages_on_request(project, tiny):
     status = Status(project, tiny)
     asked = {name: one["state"] for name, one in status.stages.items() if one["on_request"]}
     assert (asked["export"], asked["comparisons"], asked["agreement"]) == ("done", "done", "missing")
+    assert status.reasons("provenance").startswith("newer than its outputs: results/tiny/comparisons.csv, ")
     for name in ("export", "comparisons", "agreement", "interventions", "claims"):
         by_snakemake = project.jobs(tiny, name)
         assert (asked[name] == "done") == (not by_snakemake), name

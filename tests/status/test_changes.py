@@ -106,7 +106,7 @@ def test_long_values_are_cut():
 
 
 OWN_NAMES = {"about", "cache", "code", "drawn", "experiment", "folder", "questions", "runs", "seed", "seeds"}
-OWN_NAMES |= {"benchmarks", "requested", "stages", "weights_folder", "world"}
+OWN_NAMES |= {"benchmarks", "stages", "weights_folder", "world"}
 """Params that go by their own names, or change nothing that a person sets."""
 
 

@@ -27,9 +27,10 @@ def promised_files():
 
 
 def requested_files():
-    """Paths and modification times of existing files that only other targets make."""
+    """Existing files that only other targets than `all` make."""
     targets = (rules.metrics, rules.claims, rules.export, rules.tables)
     paths = {str(path) for target in targets for path in target.input}
     made = tuple(result(name) for name in MADE_BY_ALL)
-    alone = sorted(path for path in paths if not path.endswith(made))
-    return [[path, os.stat(path).st_mtime_ns] for path in alone if os.path.exists(path)]
+    return sorted(
+        path for path in paths if not path.endswith(made) and os.path.exists(path)
+    )

@@ -13,16 +13,16 @@ rule write_provenance:
         f"{LOGS}/write_provenance.log",
     benchmark:
         f"{BENCHMARKS}/write_provenance.tsv"
+    # It is the last job of a run, so that it lists the files of all targets.
+    priority: -1
     localrule: True
     conda:
         "../../envs/data.yaml"
-    threads: 1
+    threads: workflow.cores or 1
     resources:
         mem_mb=500,
         runtime=10,
     params:
-        # Files of other targets are recorded if they exist; a change of them must rerun this.
-        requested=requested_files(),
         code=code("write_provenance"),
     message:
         "Writing the provenance of all files"

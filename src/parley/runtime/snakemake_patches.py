@@ -1,7 +1,8 @@
 """Patches of Snakemake and of its S3 plugin. Only the tested versions are patched."""
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -57,6 +58,40 @@ def name_groups(workflow: Workflow) -> None:
         prepare(*args, **kwargs)
 
     workflow._prepare_dag = prepare_with_names
+
+
+def rerun_if_older(workflow: Workflow, rule: Any, files: Callable[[], Sequence[str]]) -> None:
+    """Make the job of a rule run again if its output is older than some files that are not its inputs.
+
+    The files are optional, such as those of targets that were asked for once: as inputs, Snakemake would make them all.
+
+    Parameters
+    ----------
+    workflow, rule
+        Snakemake's workflow, and the rule, which has one output and no wildcards.
+    files
+        Function that returns the files. `workflow.newer_files` then has those newer than the output.
+    """
+    if not is_tested_version():
+        return
+    prepare = workflow._prepare_dag
+
+    def prepare_and_force(*args: Any, **kwargs: Any) -> None:
+        prepare(*args, **kwargs)
+        output = Path(str(next(iter(rule.output))))
+        workflow.newer_files = {rule.name: newer_than(output, files())}
+        if workflow.newer_files[rule.name]:
+            workflow.dag.forcerules.add(rule)
+
+    workflow._prepare_dag = prepare_and_force
+
+
+def newer_than(path: Path, files: Iterable[str]) -> list[str]:
+    """Return the files that are newer than a path, except those with a date in the future; none if it is missing."""
+    if not path.exists():
+        return []
+    made, now = path.stat().st_mtime_ns, time.time_ns()
+    return [one for one in files if made < Path(one).stat().st_mtime_ns <= now]
 
 
 def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
@@ -179,7 +214,8 @@ def untested_versions(workflow: Workflow) -> Iterator[str]:
             f"Snakemake {version('snakemake')} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With "
             "hundreds of waiting jobs, Snakemake may use half of a CPU core. After a change of code, a second call may "
             "be needed. `--until`, `--omit-from`, `--forcerun` and targets need the full name of a group's rule, such "
-            "as extract_features_0000. Results are the same."
+            "as extract_features_0000. `all` does not add files of other targets to provenance.json. "
+            "Results are the same."
         )
     if workflow.storage_settings.default_storage_provider != "s3":
         return

@@ -168,12 +168,14 @@ class DryRun:
     def _reasons(
         self, job: Any, reason: Any, records: Sequence[Any], book: Mapping[str, dict[str, str]]
     ) -> dict[str, Any]:
+        workflow = job.rule.workflow
         found: dict[str, Any] = {"environment": bool(reason.software_stack_changed)}
-        found["newer"] = tuple(sorted(map(str, set(reason.updated_input) - set(reason.updated_input_run))))
+        newer = {str(path) for path in set(reason.updated_input) - set(reason.updated_input_run)}
+        found["newer"] = tuple(sorted(newer.union(getattr(workflow, "newer_files", {}).get(job.rule.name, ()))))
         changes: list[Change] = []
         if reason.input_changed and records:
             before, now = set(records[0].input or ()), set(map(str, job.input))
-            changes += _changed_features(before - now, job.rule.workflow.globals["CONFIG"]["features"])
+            changes += _changed_features(before - now, workflow.globals["CONFIG"]["features"])
             # Other settings of the network have another folder of features.
             explained = f"{FEATURES}/" if changes else ()
             found["inputs_added"] = tuple(sorted(path for path in now - before if not path.startswith(explained)))
