@@ -4,12 +4,13 @@ Snakemake loads its plugins before the Snakefile says which copy of Parley runs.
 first record that follows the Snakefile; earlier records wait.
 
 Snakemake also reads the configs before that. This module checks them first, as Snakemake keeps the last of two equal
-keys, and needs minutes, or ends with a traceback, for some files.
+keys, and needs minutes, or ends with a traceback, for some files and some values of `--config`.
 """
 
 import importlib.util
 import io
 import logging
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,9 @@ def _load_checked(given: Any, filetype: str = "Config") -> Any:
     try:
         text = yaml_files.check_yaml(given)
     except yaml_files.YamlError as error:
-        raise WorkflowError(str(error)) from None
+        is_target = not Path(given).exists() and Path(given).suffix not in (".yaml", ".yml", ".json")
+        hint = " If it is a target, write it before --configfile." if is_target else ""
+        raise WorkflowError(f"{error}{hint}") from None
     try:
         loaded = _load_unchecked(io.StringIO(text), filetype)
     except (WorkflowError, ValueError) as error:  # ValueError: such as a date with month 13.
@@ -54,6 +57,28 @@ def _load_checked(given: Any, filetype: str = "Config") -> Any:
 
 
 configfile._load_configfile = _load_checked
+
+
+def _parse_checked(entries: Any) -> Any:
+    """Parse the entries of `--config` as Snakemake does, but check them first; replaces a function of Snakemake."""
+    for entry in entries or ():
+        key, equals, value = entry.partition("=")
+        section, _, name = key.partition(".")
+        if not equals:
+            raise WorkflowError(
+                f"--config: {entry} has no value; write key=value. If it is a target, write it before --config."
+            )
+        if section.isidentifier() and name.isidentifier():
+            raise WorkflowError(f"--config: write --config '{section}={{{name}: {value}}}' in place of {entry}.")
+        if not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
+            raise WorkflowError(f"--config: {key or '(nothing)'} is not a key; write key=value, such as seeds=[1,2].")
+    return _parse_unchecked(entries)
+
+
+_command_line: Any = sys.modules.get("snakemake.cli")
+if hasattr(_command_line, "parse_config"):
+    _parse_unchecked = _command_line.parse_config
+    _command_line.parse_config = _parse_checked
 
 
 @dataclass
