@@ -15,6 +15,7 @@ from parley.game.losses import EntropyWeights, compute_losses
 from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
+from parley.training.trainer import METRICS, step_metrics
 
 HIDDEN = (
     "sender_hidden",
@@ -53,21 +54,25 @@ def train(case: Case, compact_finished: bool = True) -> dict[str, Any]:
     -------
     dict
         The dialogues, ``[T, B, ...]``; the four losses by network; ``reward`` and ``log_likelihood`` ``[B]``;
+        ``accuracies``, accuracy@k for each k from 1 to the number of candidates;
         ``gradients`` of the sum of the losses by network and parameter.
     """
     agents, images, descriptions, game = _given(case)
     weights = EntropyWeights(case.training.sender_entropy, case.training.receiver_entropy, case.training.stop_entropy)
     draws = RandomDraws(_repeat_seeds(case.uniforms), _repeat_seeds(case.flips))
     dialogue = rollout(agents.sender, agents.receiver, images, descriptions, draws)
-    found = compute_losses(
-        agents, images, descriptions, _repeat_seeds(case.targets), draws, game, weights, compact_finished
-    ).losses
+    targets = _repeat_seeds(case.targets)
+    step = compute_losses(agents, images, descriptions, targets, draws, game, weights, compact_finished)
+    found, at_k = step.losses, METRICS.index("accuracy@k")
     found.total.backward()
     return {
         **_dialogue_arrays(dialogue),
         **{name: getattr(found, name)[SEED_INDEX].detach().numpy() for name in agents._fields},
         "reward": found.reward[SEED_INDEX].numpy(),
         "log_likelihood": -found.nll[SEED_INDEX].numpy(),
+        "accuracies": [
+            float(step_metrics(step, targets, k)[at_k, SEED_INDEX]) for k in range(1, case.sizes.candidates + 1)
+        ],
         "gradients": {name: _gradients(network) for name, network in agents._asdict().items()},
     }
 

@@ -358,6 +358,19 @@ def replay(options: Any, weights: Weights, example: Example, record: Record, cro
 # Losses.
 
 
+def accuracy_at(k: int, records: list[Record], targets: list[int]) -> float:
+    """Return the share of examples whose target is among the k candidates with the best scores at the stop.
+
+    Among candidates with the same score, the target comes last; in the 2017 code, their order is arbitrary.
+    """
+    right = 0
+    for record, target in zip(records, targets, strict=True):
+        scores = record.scores[record.length - 1]
+        ranked = sorted(range(len(scores)), key=lambda candidate: (-scores[candidate], candidate == target))
+        right += target in ranked[:k]
+    return right / len(records)
+
+
 class Credit(NamedTuple):
     """Decisions of one kind over a batch, input of REINFORCE; lists over examples, then exchanges."""
 

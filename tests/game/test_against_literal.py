@@ -192,6 +192,18 @@ def test_each_entropy_term_alone_equals_the_literal_game(preset):
         assert found["receiver"] == pytest.approx(receiver, abs=1e-10)
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_accuracy_at_k_of_training_batches_equals_the_literal_game(preset):
+    found = set()
+    for seed in range(5):
+        case = make_case(seed, {"preset": preset, "max_exchanges": 4}, {"batch": 7, "candidates": 6, "words": 4})
+        records = records_of(case)
+        expected = [literal.accuracy_at(k, records, case.targets) for k in range(1, 7)]
+        assert train(case)["accuracies"] == pytest.approx(expected, abs=1e-11)
+        found |= set(expected)
+    assert len(found) > 4  # Otherwise, the comparison would not test it.
+
+
 # Sensitivity of the comparison: plausible mistakes, put into the literal game, must change its results.
 
 
