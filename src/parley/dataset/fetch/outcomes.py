@@ -127,9 +127,7 @@ class Decision(NamedTuple):
     suffix: str = ""  # file suffix of the decoded format, without a dot; empty if unknown
     width: int | None = None  # in pixels, as stored (before any EXIF rotation); None if unknown
     height: int | None = None
-    is_faint: bool = (
-        False  # True if an image of more than 8 bits uses so little of its range that it becomes nearly uniform
-    )
+    is_faint: bool = False  # True if an image of more than 8 bits becomes nearly uniform (`uses_little_of_range`)
 
 
 @dataclass(frozen=True, slots=True)
