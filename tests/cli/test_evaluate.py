@@ -207,7 +207,7 @@ def test_a_label_without_description_is_reported(trained, tmp_path, refused):
 
 def test_a_class_that_is_no_candidate_is_told_with_the_way_out(trained, tmp_path, refused):
     (told,) = refused(*call(trained, tmp_path / "out", features=trained.part("ood")))
-    assert "label 4, 5, which the checkpoint was not trained on; add `--candidates all`" in told
+    assert "label 4, 5, which the checkpoint was not trained on; add `--candidates seen+own` or `own`" in told
 
 
 def test_a_file_without_an_image_is_reported(trained, tmp_path, refused):
@@ -243,7 +243,7 @@ def test_a_checkpoint_that_lacks_something_is_reported(trained, tmp_path, refuse
     del values["scales"]
     torch.save(values, tmp_path / "lacking.pt")
     (told,) = refused(*call(trained, tmp_path / "out", checkpoint=tmp_path / "lacking.pt"))
-    assert "is an incomplete checkpoint (it has no scales)" in told
+    assert "is not a valid checkpoint: it has no scales; use one as Parley wrote it" in told
 
 
 def test_features_that_are_no_hdf5_are_reported(trained, tmp_path, refused):
@@ -267,3 +267,44 @@ def test_a_run_that_diverged_is_reported(trained, tmp_path, refused):
     torch.save(values, tmp_path / "nan.pt")
     (told,) = refused(*call(trained, tmp_path / "out", checkpoint=tmp_path / "nan.pt"))
     assert "the run diverged" in told
+
+
+def test_classes_of_another_experiment_are_reported(trained, tmp_path, caplog):
+    experiment = tmp_path / "results/easy"
+    shutil.copytree(trained.run, experiment / "runs/tiny/6")
+    for name in ("descriptions.csv", "words.hdf5"):
+        shutil.copy(trained.folder / name, experiment)
+    checkpoint = experiment / "runs/tiny/6/best.pt"
+    assert main([str(one) for one in call(trained, tmp_path / "out", checkpoint=checkpoint)]) == 0
+    assert "The candidates are ant, bee, cat, dog." in caplog.text
+    assert "not those of" not in caplog.text
+    write_descriptions(tmp_path / "swapped.csv", ["bee", "ant", "cat", "dog"])
+    arguments = call(trained, tmp_path / "out", checkpoint=checkpoint, descriptions=tmp_path / "swapped.csv")
+    assert main([str(one) for one in arguments]) == 0
+    assert f"The classes are not those of {experiment}, with which" in caplog.text
+    assert "label 0 is 'bee', not 'ant' and 1 more" in caplog.text
+
+
+def test_other_word_vectors_are_reported(trained, tmp_path, caplog):
+    experiment = tmp_path / "results/easy"
+    shutil.copytree(trained.run, experiment / "runs/tiny/6")
+    for name in ("descriptions.csv", "words.hdf5"):
+        shutil.copy(trained.folder / name, experiment)
+    with h5py.File(experiment / "words.hdf5", "a") as file:
+        file["vector"][...] = 2 * file["vector"][:]
+    assert (
+        main([str(one) for one in call(trained, tmp_path / "out", checkpoint=experiment / "runs/tiny/6/best.pt")]) == 0
+    )
+    assert "'ant' has another description or other word vectors and 3 more" in caplog.text
+
+
+@pytest.mark.parametrize("names", [[b"same"] * 6, [b""] * 6])
+def test_images_without_a_name_of_their_own_are_reported(trained, tmp_path, caplog, names):
+    path = tmp_path / "part.hdf5"
+    write_part(path, np.zeros((6, 16)), [0, 1, 2, 3, 0, 1])
+    with h5py.File(path, "a") as file:
+        file.pop("Key", None)
+        del file["Location"]
+        file["Location"] = np.array(names, "S4")
+    assert main([str(one) for one in call(trained, tmp_path / "out", features=path)]) == 0
+    assert "part.hdf5: 5 of 6 images have the name of another" in caplog.text

@@ -87,4 +87,4 @@ def test_a_folder_that_cannot_be_written_to_is_reported(trained, tmp_path, refus
     (tmp_path / "file").write_text("")
     out = tmp_path / "file/m.hdf5"
     (told,) = refused("messages", trained.best, "--features", trained.part("test"), *trained.text, "--out", out)
-    assert "m.hdf5 cannot be written" in told
+    assert "file is a file, not a folder; choose another path" in told

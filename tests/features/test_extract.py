@@ -211,6 +211,16 @@ def test_only_the_layers_asked_for_and_half_the_map(tmp_path, tars):
         np.testing.assert_allclose(half["layer4_1"][:].astype(float), full["layer4_1"], rtol=2**-11, atol=1e-7)
 
 
+@pytest.mark.parametrize("map_dtype", ["float16", "float32"])
+def test_features_that_are_not_finite_are_laid_on_the_weights(tmp_path, tars, map_dtype):
+    own = torchvision.models.resnet18(weights=None).state_dict()
+    own["conv1.weight"][...] = float("nan")
+    torch.save(own, tmp_path / "own.pth")
+    options = feature_options("resnet18", str(tmp_path / "own.pth"), 0, SMALL, map_dtype=map_dtype)
+    with pytest.raises(ParleyError, match=r"infinite or NaN as the network computes them; use other weights"):
+        extract(tars[0], ["ant"], tmp_path, options)
+
+
 def test_values_too_large_for_half_are_refused(tmp_path, tars):
     own = torchvision.models.resnet18(weights=None)
     with torch.no_grad():

@@ -129,6 +129,41 @@ def test_mismatched_keys_are_reported_with_the_first_names(tmp_path):
         assert part in sentence
 
 
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        (torch.bool, "bool"),
+        (torch.int8, "int8"),
+        (torch.complex64, "complex64"),
+        ("meta", "float32 without values"),
+    ],
+)
+def test_weights_that_are_no_floats_are_refused(tmp_path, kind, named):
+    state = torchvision.models.get_model(NET, weights=None).state_dict()
+    torch.save(state | {"fc.bias": state["fc.bias"].to(kind)}, tmp_path / "own.pth")
+    with pytest.raises(ParleyError, match=rf"does not fit {NET}: not stored as floats are fc.bias \({named}\)"):
+        build(tmp_path, tmp_path / "own.pth")
+
+
+@pytest.mark.parametrize("name", ["own.pth", "own.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "it is cut off"),
+        (lambda _: b"", "it is empty"),
+        (lambda _: b"<html>login", "it is an HTML page"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1", "it is a pointer of Git LFS"),
+    ],
+)
+def test_a_file_that_is_cut_off_or_no_weights_is_named(tmp_path, name, content, told):
+    state = torchvision.models.get_model(NET, weights=None).state_dict()
+    save = torch.save if name == "own.pth" else safetensors.torch.save_file
+    save(state, tmp_path / name)
+    (tmp_path / name).write_bytes(content((tmp_path / name).read_bytes()))
+    with pytest.raises(ParleyError, match=rf"own.* cannot be loaded as plain tensors \({told}"):
+        build(tmp_path, tmp_path / name)
+
+
 class Evil:
     def __reduce__(self):
         return os.mkdir, ("owned",)

@@ -67,3 +67,48 @@ def test_damaged_files_are_reported(tmp_path, damage):
     damage(tmp_path / "w.hdf5")
     with pytest.raises(ParleyError, match=r"w\.hdf5"):
         read_words(tmp_path / "w.hdf5")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("vector", WORDS.vectors.astype(np.int64), "vector is int64; it must be floats"),
+        ("vector", WORDS.vectors.astype("S4"), r"vector is \|S4; it must be floats"),
+        ("vector", WORDS.vectors.astype(np.complex64), "vector is complex64; it must be floats"),
+        ("vector", WORDS.vectors[:, 0], "differ in length"),
+        ("vector", WORDS.vectors * np.nan, "vector contains numbers that are not finite"),
+        ("found", np.arange(4), "found is int64; it must be boolean, or 0 and 1"),
+        ("found", np.array([0.5] * 4), "found is float64"),
+        ("found", np.array([b"1"] * 4), r"found is \|S1"),
+        ("found", 1, "differ in length"),
+        ("word", np.arange(4), "word is int64; it must be text"),
+        ("word", np.array([b"a", b"b", b"a", b"c"]), "the word 'a' is repeated"),
+    ],
+)
+def test_other_types_and_values_are_refused_by_name(tmp_path, name, values, told):
+    write_words(tmp_path / "w.hdf5", WORDS, "", "")
+    with h5py.File(tmp_path / "w.hdf5", "a") as file:
+        del file[name]
+        file[name] = values
+    with pytest.raises(ParleyError, match=f"w.hdf5: .*{told}.*; make or download it again"):
+        read_words(tmp_path / "w.hdf5")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("found", WORDS.found.astype(np.uint8)),
+        ("vector", WORDS.vectors.astype(np.float16)),
+        ("vector", WORDS.vectors.astype(">f8")),
+        ("word", WORDS.words),
+    ],
+)
+def test_what_other_programs_write_is_read(tmp_path, name, values):
+    write_words(tmp_path / "w.hdf5", WORDS, "", "")
+    with h5py.File(tmp_path / "w.hdf5", "a") as file:
+        del file[name]
+        file[name] = values
+    words = read_words(tmp_path / "w.hdf5")
+    assert words.words == WORDS.words
+    np.testing.assert_array_equal(words.vectors, WORDS.vectors)
+    np.testing.assert_array_equal(words.found, WORDS.found)

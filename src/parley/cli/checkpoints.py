@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parley.cli.shared import (
-    SCHEMA,
     Subparsers,
     add_candidates,
     add_text,
@@ -21,6 +20,7 @@ from parley.cli.shared import (
 from parley.config.saved_configs import overridden, read_run
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
+from parley.core.installation import SCHEMA
 from parley.interaction.eval_sets import DEFAULT_K
 from parley.training.checkpoint_selection import RULES, select
 
@@ -194,10 +194,6 @@ def run_messages(chosen: argparse.Namespace) -> None:
     keys = spec.part.keys
     count = len(keys)
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)
-    if duplicates := count - len(set(keys)):
-        logger.warning(
-            "%d images have the same key as another image; their dialogues have the same ExampleId.", duplicates
-        )
     rows = spread(chosen.show or (SHOWN_IN_LETTERS if chosen.letters else 0), count)
     sys.stdout.write(sample_dialogues(dialogues, spec.target_index, spec.labels, rows, keys, chosen.letters))
 

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parley.cli.shared import SCHEMA, Subparsers
+from parley.cli.shared import Subparsers
 from parley.cli.status import require_workflow
 from parley.config.unused_files import ROOT, Entry, ResourceFiles, is_below, overlap
 from parley.config.used_files import UsedFiles, used_files_of
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import expanded
 from parley.core.formats import counted, file_size, listed
+from parley.core.installation import SCHEMA
 from parley.core.progress import Progress
 from parley.core.terminal import console, literal, plain_table
 from parley.runtime.run_lock import acquire_all

@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from parley.cli.shared import SCHEMA, Subparsers
+from parley.cli.shared import Subparsers
 from parley.config.schema import read_schema
 from parley.core.files import write_text
+from parley.core.installation import SCHEMA
 
 HEAD = """# Every key of the config
 

@@ -12,14 +12,12 @@ from typing import Any
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import no_file, write_text
-from parley.core.installation import PROJECT
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.records import existing_workflow_path
 
 logger = logging.getLogger(__name__)
-SCHEMA = PROJECT / "workflow/schemas/config.schema.yaml"
 TRACEBACK = "PARLEY_TRACEBACK"
 """Environment variable that makes an unexpected error print its traceback."""
 

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from parley.cli.shared import SCHEMA, Subparsers
+from parley.cli.shared import Subparsers
 from parley.core.errors import ParleyError
-from parley.core.installation import IS_CLONE, PROJECT
+from parley.core.installation import IS_CLONE, PROJECT, SCHEMA
 from parley.runtime.code_digest import BOOK
 
 EXIT = "Exit status: 0 if the default target is up to date, 1 if something is stale or missing, 2 after an error."

@@ -5,12 +5,13 @@ import sys
 import textwrap
 from pathlib import Path
 
-from parley.cli.shared import SCHEMA, Subparsers
+from parley.cli.shared import Subparsers
 from parley.config.experiment import class_set_path
 from parley.config.overrides import with_settings
 from parley.config.saved_configs import read_config
 from parley.config.schema import Config, fill_defaults, read_schema
 from parley.core.errors import ParleyError
+from parley.core.installation import SCHEMA
 from parley.dataset.class_set import ImageClass, read_class_set
 from parley.text.wordnet import Sense, WordNet, open_wordnet
 

@@ -7,6 +7,8 @@ IS_CLONE = (_PACKAGE.parents[1] / "Snakefile").is_file()
 """Whether Parley runs from a clone, of which it may be an editable installation."""
 PROJECT = _PACKAGE.parents[1] if IS_CLONE else _PACKAGE / "project"
 """Folder with the Snakefile, `workflow/`, `config/` and `profiles/`; the wheel has a copy of it in the package."""
+SCHEMA = PROJECT / "workflow/schemas/config.schema.yaml"
+"""JSON schema of an experiment's config."""
 
 
 def as_typed(text: str) -> str:

@@ -1,8 +1,9 @@
 """Load files of tensors without running code from them, in memory bounded by what the files store."""
 
 import json
+import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from parley.core.files import mistaken_for
+
+_MOST_NAMES = 3
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80\x02"
 """First bytes of files of `torch.save`, today and before version 1.6."""
 _LARGEST_HEADER = 100_000_000
@@ -77,6 +81,72 @@ def _safetensors_size(path: Path) -> int:
             )
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):  # safetensors reports it.
             return 0
+
+
+def why_unreadable(error: Exception, path: str | Path) -> str:
+    """Return a one-line explanation of an error of `load_tensors`."""
+    if isinstance(error, CutOffError):
+        return str(error)
+    kind, _ = mistaken_for(path)
+    is_safetensors = Path(path).suffix == ".safetensors"
+    if kind and (is_safetensors or not kind.endswith(("ZIP archive", "pickle"))):
+        return f"it is {kind}"
+    if isinstance(error, pickle.UnpicklingError):  # torch's own message suggests unsafe loading.
+        return "it was not written by torch.save, or contains code or objects, which Parley never loads"
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+    if not is_safetensors and not isinstance(
+        error, (ValueError, RuntimeError, OSError)
+    ):  # Of the many that other bytes cause in a pickle.
+        return "it was not written by torch.save, or is damaged"
+    return reason
+
+
+def misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
+    """Describe how a loaded object differs from a network's state dict; return an empty string if it fits.
+
+    Parameters
+    ----------
+    wanted
+        The network's state dict.
+    loaded
+        What a file contains in place of it. Floats of any precision fit floats.
+    """
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        return "it is not a state dict of names and tensors"
+    both = [name for name in wanted if name in loaded]
+    kinds = {
+        "it lacks": [name for name in wanted if name not in loaded],
+        "it also has": [str(name) for name in loaded if name not in wanted],
+        "of another shape are": [
+            f"{name} ({tuple(loaded[name].shape)}, not {tuple(wanted[name].shape)})"
+            for name in both
+            if not loaded[name].is_nested and loaded[name].shape != wanted[name].shape
+        ],
+        "not stored as floats are": [
+            f"{name} ({_type_of(loaded[name])})"
+            for name in both
+            if wanted[name].is_floating_point() and not is_floats(loaded[name])
+        ],
+    }
+    return "; ".join(f"{what} {_first(names)}" for what, names in kinds.items() if names)
+
+
+def is_floats(tensor: Any) -> bool:
+    """Return whether a value is an ordinary tensor of floats: not sparse, nested, quantised or without values."""
+    if not isinstance(tensor, Tensor):
+        return False
+    is_plain = tensor.layout == torch.strided and not (tensor.is_nested or tensor.is_quantized or tensor.is_meta)
+    return is_plain and tensor.is_floating_point()
+
+
+def _type_of(tensor: Tensor) -> str:
+    kind = "nested " if tensor.is_nested else "" if tensor.layout == torch.strided else "sparse "
+    return f"{kind}{str(tensor.dtype).removeprefix('torch.')}{' without values' if tensor.is_meta else ''}"
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _check_archive(path: str | Path) -> None:

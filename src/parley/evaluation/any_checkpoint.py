@@ -1,13 +1,19 @@
 """Run any checkpoint on any feature file of Parley or of the original implementation (Evtimova et al., 2018)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parley.config.saved_configs import overridden
+import torch
+
+from parley.config.saved_configs import overridden, schema_of_run
+from parley.config.schema import complaints, read_schema
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json
+from parley.core.installation import SCHEMA
 from parley.evaluation.evaluate import EvalBatchSpec, make_batch_spec, play
+from parley.features.storage import repeated_names
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings, as_mapping
 from parley.game.types import Dialogue
@@ -15,7 +21,9 @@ from parley.interaction.eval_sets import candidate_ids
 from parley.interaction.run import input_widths
 from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, require_descriptions
 from parley.text.descriptions import listed_ids
-from parley.training.checkpoint import Checkpoint, load_checkpoint
+from parley.training.checkpoint import Checkpoint, checkpoint_from_values, invalid, read_values
+
+logger = logging.getLogger(__name__)
 
 
 class LoadedCheckpoint(NamedTuple):
@@ -35,7 +43,7 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
     ParleyError
         If a file is missing or damaged, or the descriptions do not match the checkpoint.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
+    checkpoint = _trusted(checkpoint_path)
     candidates = load_candidates(descriptions, words, checkpoint.game)
     found, wanted = candidates.descriptions.vectors.shape[-1], checkpoint.sizes.word
     if found != wanted:
@@ -48,7 +56,58 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
             f"{checkpoint_path} was trained on label {listed_ids(strays)}, but {descriptions} describes the labels "
             f"{listed_ids(candidates.label_ids)}; use the descriptions.csv that it was trained with, or a longer one."
         )
+    if difference := _other_classes(checkpoint_path, checkpoint, candidates):
+        logger.warning("%s", difference)
     return LoadedCheckpoint(checkpoint, candidates, about(checkpoint_path, checkpoint))
+
+
+def _other_classes(checkpoint_path: str | Path, checkpoint: Checkpoint, candidates: Candidates) -> str:
+    """Return a sentence if training classes differ from those in the folder of the checkpoint's experiment.
+
+    A checkpoint contains only the label ids of its classes, which are the same in other experiments. The result is
+    empty if the checkpoint is not in such a folder.
+    """
+    folder = Path(*run_folder(checkpoint_path).parts[:-3])
+    own = [folder / name for name in ("descriptions.csv", "words.hdf5")]
+    if not all(path.is_file() for path in own):
+        return ""
+    try:
+        trained = load_candidates(own[0], own[1], checkpoint.game)
+    except ParleyError as error:
+        return f"The classes cannot be compared with those of {folder}: {error}"
+    ids = sorted(set(checkpoint.candidate_ids) & set(trained.label_ids))
+    other = []
+    for label, old, new in zip(ids, trained.rows_of(ids), candidates.rows_of(ids), strict=True):
+        before, now = trained.descriptions.vectors[old], candidates.descriptions.vectors[new]
+        if (name := candidates.labels[new]) != trained.labels[old]:
+            other.append(f"label {label} is {name!r}, not {trained.labels[old]!r}")
+        elif before.shape != now.shape or not torch.allclose(before, now):
+            other.append(f"{name!r} has another description or other word vectors")
+    if not other:
+        return ""
+    more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+    return (
+        f"The classes are not those of {folder}, with which {checkpoint_path} was trained: {other[0]}{more}. "
+        "Unless this is intended, use the files of that folder."
+    )
+
+
+def _trusted(path: str | Path) -> Checkpoint:
+    """Load a checkpoint that may come from anywhere: check its settings by the config's schema, and its weights."""
+    values = read_values(path)
+    run = {"experiment": "any", "run": "any", "seed": values.get("seed"), "k": 1}
+    run |= {name: values[name] for name in ("game", "training") if name in values}
+    if found := complaints(run, schema_of_run(read_schema(SCHEMA))):
+        raise invalid(path, "; ".join(one.removeprefix("Config: ").rstrip(".") for one in found))
+    checkpoint = checkpoint_from_values(values, path)
+    for agent in ("sender", "receiver"):
+        for name, weights in getattr(checkpoint.agents, agent).state_dict().items():
+            if not weights.isfinite().all():
+                raise ParleyError(
+                    f"{path} has weights that are not finite ({agent}.{name}): the run diverged; "
+                    "use an earlier checkpoint."
+                )
+    return checkpoint
 
 
 def run_folder(checkpoint_path: str | Path) -> Path:
@@ -91,13 +150,15 @@ def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> t
     checkpoint, candidates = loaded.checkpoint, loaded.candidates
     part = load_part(features, checkpoint.game)
     _check_shapes(part, features, checkpoint)
+    if repeated := repeated_names(features, part.keys):
+        logger.warning("%s", repeated)
     own = part.targets.unique().tolist()
     require_descriptions(own, candidates, str(features))
     ids = candidate_ids(among, checkpoint.candidate_ids, own, candidates.label_ids)
     if strays := sorted(set(own) - set(ids)):
         raise ParleyError(
             f"{features} contains images of label {listed_ids(strays)}, which the checkpoint was not trained on; "
-            "add `--candidates all`, or leave these images out."
+            "add `--candidates seen+own` or `own`, or leave these images out."
         )
     spec = make_batch_spec(checkpoint, part, candidates, ids, str(features))
     dialogues = play(checkpoint, spec)

@@ -144,6 +144,7 @@ def evaluate_files(
         counts = confusion_counts(ids[spec.target_index.numpy()], predicted).tolist()
         confusion[name] = "".join(",".join(map(str, row)) + "\n" for row in counts)
         logger.info("%s: %s", path, sentence(result))
+        logger.info("The candidates are %s.", listed_labels(spec.labels))
         del spec, dialogues  # Free the memory before the next file's dialogues are run.
     head = {**loaded.about, "k": k, "step": checkpoint.step, "checkpoint": str(checkpoint_path)}
     write_json(folder / "evaluation.json", {**head, "parts": results})
@@ -201,6 +202,12 @@ def sentence(result: Mapping[str, Any]) -> str:
             f"length {result['length']:.2f} exchanges",
         ]
     )
+
+
+def listed_labels(labels: Sequence[str]) -> str:
+    """Return class names as text, at most 10 of them."""
+    more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
+    return ", ".join(labels[:10]) + more
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:

@@ -66,10 +66,11 @@ class ClassFileWriter:
             with np.errstate(over="ignore"):
                 stored = values[name].astype(column.dtype)
             if not np.isfinite(stored).all():
-                raise ParleyError(
-                    f"Some values of {name} are infinite or NaN when stored as {column.dtype}; "
-                    "set features.map_dtype to float32, or use other weights."
-                )
+                if np.isfinite(values[name]).all():
+                    fix = f"when stored as {column.dtype}; set features.map_dtype to float32, or use other weights"
+                else:
+                    fix = "as the network computes them; use other weights (features.weights)"
+                raise ParleyError(f"Some values of {name} are infinite or NaN {fix}.")
             self._add(name, start, stored[:, None])
 
     def finish(self) -> None:

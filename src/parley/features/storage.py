@@ -69,13 +69,7 @@ def same_images(
     earlier
         Paths of the feature files of the earlier splits.
     """
-    count, repeated = len(keys), len(keys) - len(set(keys))
-    found = []
-    if repeated:
-        found.append(
-            f"{path}: {repeated} of {count} images have the name of another (in Location, or Key if there is one), by "
-            "which results list images; give each image its own name."
-        )
+    count, found = len(keys), [one for one in [repeated_names(path, keys)] if one]
     for other in earlier:
         other_keys, other_vectors = read_images(other)
         names, looks = set(other_keys), set(other_vectors)
@@ -87,6 +81,16 @@ def same_images(
                 "on images seen in training say little, or give different images different names."
             )
     return found
+
+
+def repeated_names(path: str | Path, keys: Sequence[str]) -> str:
+    """Return a sentence if images of a feature file have the same key; empty if none have."""
+    if not (repeated := len(keys) - len(set(keys))):
+        return ""
+    return (
+        f"{path}: {repeated} of {len(keys)} images have the name of another (in Location, or Key if there is one), by "
+        "which results list images; give each image its own name."
+    )
 
 
 def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int64], list[str]]:

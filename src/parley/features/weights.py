@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import os
-import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +16,10 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 
 from parley.core.checksums import other_digest
 from parley.core.errors import ParleyError
-from parley.core.tensor_files import CutOffError, load_tensors
+from parley.core.tensor_files import CutOffError, load_tensors, misfit, why_unreadable
 from parley.dataset.downloads import download as download_file
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
-_MAX_NAMES = 3
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIX = re.compile(r"^((_orig_mod|module|model|backbone)\.)+")
 """What torch.compile, DataParallel and frameworks put before the names of a state dict."""
@@ -59,8 +57,15 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
         loaded = _state_of(wanted, _plain_tensors(path))
         if "logits" not in options.layers:
             loaded = _with_head(wanted, loaded)
-        if complaint := _misfit(wanted, loaded):
-            raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
+        if isinstance(loaded, Mapping):
+            # Files from before 2018 lack this counter of each batch norm, which evaluation does not use.
+            counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
+            loaded = {**counters, **loaded}
+        if complaint := misfit(wanted, loaded):
+            raise ParleyError(
+                f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}; "
+                "give a state_dict() of this network."
+            )
         network.load_state_dict(loaded)
     # An in-place ReLU would overwrite its input, which for a ResNet is the map that is to be extracted.
     for module in network.modules():
@@ -209,11 +214,8 @@ def _plain_tensors(path: Path) -> Any:
             f"features.weights: {path} cannot be loaded as plain tensors ({error}); copy or download it again."
         ) from error
     except Exception as error:  # torch raises many types of exceptions for damaged files
-        # torch's own message for files with code suggests to load them unsafely.
-        has_code = isinstance(error, pickle.UnpicklingError)
-        reason = "it contains code or objects, or is damaged" if has_code else str(error).strip().split("\n")[0]
         raise ParleyError(
-            f"features.weights: {path} cannot be loaded as plain tensors ({reason}); "
+            f"features.weights: {path} cannot be loaded as plain tensors ({why_unreadable(error, path)}); "
             "save a network's state_dict() with torch.save, or with safetensors."
         ) from error
 
@@ -239,24 +241,3 @@ def _with_head(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
     fits = all(name in loaded and getattr(loaded[name], "shape", None) == value.shape for name, value in own.items())
     rest = {name: value for name, value in loaded.items() if str(name).split(".")[0] not in _HEADS}
     return loaded if fits or rest.keys() - wanted.keys() else rest | own
-
-
-def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
-    """Describe how a loaded object differs from the network's state dict; return an empty string if it fits."""
-    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        return "it is not a state dict of names and tensors; save only the network's state_dict()."
-    # Files from before 2018 lack the counter `num_batches_tracked` of each batch norm, which evaluation does not use.
-    missing = [name for name in wanted if name not in loaded and not name.endswith("num_batches_tracked")]
-    surplus = [name for name in loaded if name not in wanted]
-    other = [
-        f"{name} ({tuple(loaded[name].shape)}, not {tuple(wanted[name].shape)})"
-        for name in wanted
-        if name in loaded and loaded[name].shape != wanted[name].shape
-    ]
-    kinds = {"it lacks": missing, "it also has": surplus, "of another shape are": other}
-    return "; ".join(f"{what} {_first(names)}" for what, names in kinds.items() if names)
-
-
-def _first(names: list[str]) -> str:
-    listed = ", ".join(names[:_MAX_NAMES])
-    return listed + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")

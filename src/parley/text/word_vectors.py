@@ -1,6 +1,7 @@
 """Split descriptions into words, read and write words.hdf5, and represent a description by the vectors of its words."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.core.files import written_aside
+from parley.core.files import remake, written_aside
 from parley.core.hdf5 import opened, stored, texts
 from parley.core.text import text_lines
 from parley.text.descriptions import Description
@@ -137,13 +138,28 @@ def read_words(path: str | Path) -> Words:
         If the file is missing, truncated, or another kind of HDF5 file.
     """
     with opened(path, "file of word vectors") as file:
-        words = texts(stored(file, "word", path))
+        words, vectors, found = (stored(file, name, path) for name in ("word", "vector", "found"))
         stop_words = frozenset(texts(stored(file, "stop_word", path))) if "stop_word" in file else STOP_WORDS
-        vectors = stored(file, "vector", path)[:].astype(np.float32)
-        found = stored(file, "found", path)[:].astype(bool)
-    if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
-        raise ParleyError(f"{path}: its datasets word, vector and found differ in length; remove it and run again.")
-    return Words(words, vectors, found, stop_words)
+        if problem := _problem(words, vectors, found):
+            raise ParleyError(f"{path}: {problem}; {remake(path)}.")
+        return Words(texts(words), vectors[:].astype(np.float32), found[:].astype(bool), stop_words)
+
+
+def _problem(words: h5py.Dataset, vectors: h5py.Dataset, found: h5py.Dataset) -> str:
+    """Return what is wrong with the datasets of words.hdf5; empty if nothing is."""
+    if not (words.ndim == found.ndim == 1 and vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
+        return "its datasets word, vector and found differ in length"
+    if words.dtype.kind not in "SO":
+        return f"word is {words.dtype}; it must be text"
+    if vectors.dtype.kind != "f":
+        return f"vector is {vectors.dtype}; it must be floats"
+    if not np.isfinite(vectors[:].astype(np.float32)).all():
+        return "vector contains numbers that are not finite"
+    # Some programs that write HDF5 have no booleans.
+    if found.dtype.kind not in "biu" or not np.isin(found[:], (0, 1)).all():
+        return f"found is {found.dtype}; it must be boolean, or 0 and 1"
+    repeated = [word for word, times in Counter(texts(words)).items() if times > 1]
+    return f"the word {repeated[0]!r} is repeated" if repeated else ""
 
 
 def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
@@ -187,8 +203,8 @@ def _word_indices(descriptions: Sequence[Description], words: Words) -> list[lis
         for word in own:
             if word not in index:
                 raise ParleyError(
-                    f"The word {word!r} of class {description.label!r} is not in words.hdf5; remove the file and run "
-                    "again."
+                    f"The word {word!r} of class {description.label!r} is not in words.hdf5, which was made for other "
+                    "descriptions; give both files of one experiment, or remove words.hdf5 there and run again."
                 )
     return [[index[word] for word in own] for own in by_description]
 

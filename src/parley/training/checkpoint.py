@@ -1,7 +1,6 @@
 """Checkpoints: save the state of a run at one training step, and load it without executing code from the file."""
 
 import io
-import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,12 @@ import torch
 
 from parley.core.errors import ParleyError
 from parley.core.failures import raise_if_failed
-from parley.core.files import written_aside
-from parley.core.tensor_files import CutOffError, load_tensors
+from parley.core.files import remake, written_aside
+from parley.core.tensor_files import is_floats, load_tensors, why_unreadable
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
 from parley.interaction.split_data import Scale, Standardizer
+from parley.training.checkpoint_checks import tensors_problem, values_problem
 
 FORMAT = 2
 _ANY_WIDTH = 4096
@@ -108,24 +108,19 @@ def read_values(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores all train` to make it.") from error
     except Exception as error:  # torch.load raises many error types for damaged files; all are reported alike.
-        raise ParleyError(
-            f"{path} cannot be read as a checkpoint ({_reason(error)}); "
-            "remove it and run `uv run snakemake --cores all train` again."
-        ) from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
+        raise invalid(path, why_unreadable(error, path)) from error
+    if not isinstance(values, dict) or "format" not in values:
+        raise invalid(path, "Parley did not write it")
+    if values["format"] != FORMAT:
+        raise invalid(path, f"its format is {values['format']!r}, not {FORMAT}")
     return values
 
 
-def _reason(error: Exception) -> str:
-    """Return a one-line explanation of why a checkpoint could not be read."""
-    if isinstance(error, pickle.UnpicklingError):  # torch's own message suggests unsafe loading.
-        return "it was not written by torch.save, or contains code or objects, which Parley never loads"
-    if isinstance(error, CutOffError):
-        return str(error)
-    if isinstance(error, KeyError):
-        return f"it has no {error.args[0]}"
-    return f"{type(error).__name__}: {(str(error) or 'empty').splitlines()[0].split('. ')[0]}"
+def invalid(path: str | Path, problem: str) -> ParleyError:
+    """Return an error that says what is wrong with a checkpoint file, and what to do."""
+    is_made = remake(path).startswith("remove")
+    fix = "remove it and run `uv run snakemake --cores all train` again" if is_made else "use one as Parley wrote it"
+    return ParleyError(f"{path} is not a valid checkpoint: {problem}; {fix}.")
 
 
 def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoint:
@@ -136,30 +131,31 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
     ParleyError
         If values are missing or contradict each other.
     """
+    if problem := values_problem(values):
+        raise invalid(path, problem)
     try:
-        game, sizes = GameSettings.from_mapping(values["game"]), Sizes(*values["sizes"])
+        game, training = GameSettings.from_mapping(values["game"]), TrainingSettings.from_mapping(values["training"])
+        sizes = Sizes(*values["sizes"])
         _check_widths({**values["game"], **sizes._asdict()}, values["agents"])
         agents = make_agents(game, sizes.feature, sizes.word, [values["seed"]], sizes.context)
-        for name, network in agents._asdict().items():
-            network.load_state_dict(values["agents"][name])
-        features, context, words = (None if scale is None else Scale(*scale) for scale in values["scales"])
-        if features is None:
-            raise ParleyError(f"{path} lacks the scale of its features; train the run again.")
-        training = TrainingSettings.from_mapping(values["training"])
-        others = {name: values[name] for name in ("candidate_ids", "seed", "step", "optimiser")}
-        return Checkpoint(agents, Standardizer(features, context, words), game, training, sizes, **others)
-    except ParleyError:
-        raise
-    except Exception as error:  # Malformed values can cause any type of error; all are reported alike.
-        raise ParleyError(
-            f"{path} is an incomplete checkpoint ({_reason(error)}); "
-            "remove it and run `uv run snakemake --cores all train` again."
-        ) from error
+    except Exception as error:  # Malformed settings can cause any type of error; all are reported alike.
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise invalid(path, f"its settings cannot be used ({reason})") from error
+    states = {name: network.state_dict() for name, network in agents._asdict().items()}
+    if problem := tensors_problem(states, values["agents"]):
+        raise invalid(path, problem)
+    for name, network in agents._asdict().items():
+        network.load_state_dict(values["agents"][name])
+    features, *scales = (None if one is None else Scale(one[0].float(), one[1].float()) for one in values["scales"])
+    assert features is not None  # `values_problem` finds it.
+    others = {name: values[name] for name in ("candidate_ids", "seed", "step", "optimiser")}
+    return Checkpoint(agents, Standardizer(features, *scales), game, training, sizes, **others)
 
 
-def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
+def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, Any]]) -> None:
     """Raise `ValueError` if a width exceeds `_ANY_WIDTH` and all stored tensors' sizes, before memory is allocated."""
-    stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
+    tensors = [one for state in networks.values() for one in state.values() if is_floats(one)]
+    stored = {size for tensor in tensors for size in tensor.shape}
     for name, width in widths.items():
         is_width = name in Sizes._fields or name.endswith(("_hidden", "_bits"))
         if is_width and isinstance(width, int) and width > max([_ANY_WIDTH, *stored]):
