@@ -60,9 +60,15 @@ def test_neither_home_folder_nor_passwords_are_written(history, monkeypatch):
 
 def test_a_damaged_record_is_reported(history):
     (path,) = history.rglob("count-*.json")
-    for text in ("{", "[]", json.dumps({"format": 1}), json.dumps({"format": 99})):
+    whole = json.loads(path.read_text())
+    changed = [
+        *({"outputs": outputs} for outputs in ([], 3, {}, [3], [{"path": "a"}], [{**whole["outputs"][0], "path": 3}])),
+        *({"inputs": inputs} for inputs in (None, [{}], [{**whole["inputs"][0], "path": None}])),
+        *({"ended": 3}, {"rule": None}, {"unknown": 1}),
+    ]
+    for text in ("", "{", "[]", "3", '{"format": 1}', '{"format": 99}', *(json.dumps(whole | one) for one in changed)):
         path.write_text(text)
-        with pytest.raises(ParleyError, match="remove it"):
+        with pytest.raises(ParleyError, match=r"count-\w+\.json is not .*; remove it"):
             Records().maker_of("resources/table.tsv")
 
 

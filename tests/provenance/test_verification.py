@@ -105,7 +105,13 @@ def test_progress_counts_files_however_small(verified, caplog):
     assert int(count[1]) == int(count[2]) >= files - 1  # but for provenance.json itself
 
 
-@pytest.mark.parametrize("content", [None, "", "[]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(None, "", "[]", "{}", "null", '{"entity": []}', '{"entity": {"path:a": 3}}'),
+        '{"entity": {"path:a": {"parley:state": "x", "parley:bytes": "1", "parley:sha256": null}}}',
+    ],
+)
 def test_without_a_readable_provenance_json_the_status_is_2(verified, content):
     path = Path("results/e/provenance.json")
     path.unlink() if content is None else path.write_text(content)

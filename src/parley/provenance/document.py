@@ -71,8 +71,13 @@ def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:
             for name, one in entities.items()
             if one["parley:state"] != GONE
         }
+        if not all(isinstance(size, int) and isinstance(sha256, str) for size, sha256 in known.values()):
+            raise TypeError
     except (KeyError, TypeError, AttributeError) as error:
-        raise ParleyError(f"{path} is damaged ({error}); remove it and make it again.") from error
+        raise ParleyError(
+            f"{path} does not list files with their sizes and hashes; remove it and run "
+            "`uv run snakemake --cores all provenance`."
+        ) from error
     old = described_folder(known, str(folder))
     return {moved(name, old, str(folder)): facts for name, facts in known.items()}
 

@@ -71,13 +71,13 @@ def _group_of(path: str, records: Records) -> Group:
     if parts[0] == "results" and len(parts) > 2 and parts[2] in NO_ARTEFACTS:
         raise ParleyError(f"{path} is the log or benchmark of a job, which has no record; name an output of the job.")
     groups = grouped(files_of(path), records)
+    if len(groups) > 1:
+        raise ParleyError(f"{path} is a folder with files of several jobs; name one file.")
     if any(not group.makers for group in groups) or not groups:
         raise ParleyError(
             f"{path} has no record. Every stage writes a record next to its outputs, so this file was made by no stage "
             "or by a version of Parley that did not write records yet."
         )
-    if len(groups) > 1:
-        raise ParleyError(f"{path} is a folder with files of several jobs; name one file.")
     return groups[0]
 
 

@@ -148,10 +148,14 @@ def read_record(path: str | Path) -> Record:
             )
         for name in ("inputs", "outputs"):
             values[name] = tuple(FileRecord(**one) for one in values[name])
-        return Record(**values)
+        record = Record(**values)
+        texts = [record.rule, record.ended, *(one.path for one in (*record.inputs, *record.outputs))]
+        if not record.outputs or not all(isinstance(text, str) for text in texts):
+            raise TypeError
+        return record
     except (AttributeError, KeyError, TypeError) as error:
         raise ParleyError(
-            f"{path} is not the record of a job ({error}); remove it and the files that its job made, and run again."
+            f"{path} is not the record of a job; remove it and the files that its job made, and run again."
         ) from error
 
 
