@@ -14,7 +14,7 @@ from parley.core.files import sha256_of
 from parley.core.tables import read_table
 from parley.evaluation.attention import word_table
 from parley.text.descriptions import Description
-from parley.text.embed_words import VectorOptions, embed_words, random_vector
+from parley.text.embed_words import VectorOptions, embed_words, log_indistinguishable, random_vector
 from parley.text.word_vectors import description_matrix, description_tensor, description_words, read_words
 
 DESCRIPTIONS = [Description(0, "lion", "a large feline with a mane"), Description(1, "crab", "a large crustacean")]
@@ -149,3 +149,22 @@ def test_real_glove_vectors_agree_with_an_independent_parse(tmp_path):
     for word, vector in zip(words.words, words.vectors, strict=True):
         np.testing.assert_array_equal(vector, table.get(word, np.zeros(100)))
     assert read_words(tmp_path / "words.hdf5").words == words.words
+
+
+@pytest.mark.parametrize(
+    ("texts", "warned"),
+    [
+        (["a red ant", "the red ants", "an ant, red"], True),  # "ants" has no vector.
+        (["a red ant", "a Red, red ant"], True),
+        (["a red ant", "a red ant"], True),
+        (["a red ant", "a blue ant"], False),
+    ],
+)
+def test_classes_with_the_same_known_words_are_named(tmp_path, caplog, texts, warned):
+    (tmp_path / "vectors.txt").write_text("red 1 0\nblue 0 1\nant 1 1\n")
+    rows = [Description(number, f"class{number}", text) for number, text in enumerate(texts)]
+    words = embed(tmp_path, VectorOptions(source=str(tmp_path / "vectors.txt")), rows)
+    log_indistinguishable(rows, words)
+    names = [f"class{number}" for number in (0, len(texts) - 1)]
+    told = "are indistinguishable: their descriptions have the same words with vectors (ant, red)"
+    assert (told in caplog.text and all(name in caplog.text for name in names)) == warned

@@ -122,6 +122,19 @@ def embed_words(
     return words
 
 
+def log_indistinguishable(descriptions: Sequence[Description], words: Words) -> None:
+    """Log a warning for classes whose descriptions have the same words, except for words without a vector."""
+    known = {word for word, found in zip(words.words, words.found, strict=True) if found}
+    labels: dict[frozenset[str], list[str]] = {}
+    for row in descriptions:
+        own = frozenset(known.intersection(description_words(row.text, words.stop_words)))
+        labels.setdefault(own, []).append(row.label)
+    for own, names in labels.items():
+        if len(names) > 1:
+            text = "The classes %s are indistinguishable: their descriptions have the same words with vectors (%s)"
+            logger.warning(text, ", ".join(names), ", ".join(sorted(own)))
+
+
 def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np.float32]:
     """Draw a vector ``[dimension]`` with values from N(0, sd²), which depend only on the seed and the word.
 

@@ -1,6 +1,5 @@
 """Describe each class by its text in the class set, or else by its gloss (definition) in WordNet 3.0."""
 
-import logging
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from parley.dataset.class_set import ImageClass, in_label_order
 from parley.text.descriptions import Description
 from parley.text.wordnet import WordNet, find_wordnet, open_wordnet
 
-logger = logging.getLogger(__name__)
 GLOSS_RULES = ("corrected", "original")
 # In descriptions.csv, the original implementation splits at every comma, and the csv module interprets quotes.
 _TO_SPACES = str.maketrans(dict.fromkeys(',"', " "))
@@ -55,21 +53,6 @@ def describe(
     ParleyError
         If WordNet is needed and missing, or a class has no description. The error lists all such classes.
     """
-    described = _described(classes, wordnet, gloss, allow_private_hosts)
-    labels: dict[str, list[str]] = {}
-    for description in described:
-        labels.setdefault(description.text, []).append(description.label)
-    for text, names in labels.items():
-        if len(names) > 1:
-            logger.warning(
-                "The classes %s have the same description and are indistinguishable: %s", ", ".join(names), text
-            )
-    return described
-
-
-def _described(
-    classes: Sequence[ImageClass], wordnet: str | Path, gloss: str, allow_private_hosts: bool = False
-) -> list[Description]:
     if gloss not in GLOSS_RULES:
         raise ParleyError(f"`gloss` is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
     glosses = open_wordnet(wordnet, allow_private_hosts) if needs_wordnet(classes) else None
@@ -106,7 +89,7 @@ def check_glosses(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str
     try:
         if needs_wordnet(classes) and find_wordnet(wordnet) is None:
             return []
-        _described(classes, wordnet, gloss)
+        describe(classes, wordnet, gloss)
     except ParleyError as error:
         return error.findings
     return []
@@ -125,7 +108,7 @@ def gloss_lines(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str, 
     looked_up = [one for one in classes if not one.description]
     if find_wordnet(wordnet) is None:
         return [f"WordNet 3.0 is downloaded first; {file} will show the glosses of {counted(len(looked_up), 'class')}."]
-    rows = _described(looked_up, wordnet, gloss)
+    rows = describe(looked_up, wordnet, gloss)
     width = max((len(row.label) for row in rows[:MOST_SHOWN]), default=0)
     lines = [
         f"{len(rows)} classes are described by WordNet 3.0; `uv run parley wnid NAME` lists the other senses of a name:"
