@@ -84,12 +84,6 @@ def test_an_unknown_rule_and_an_empty_text_are_refused():
         describe([ImageClass("blob", "", "in", description=' ,"')], "")
 
 
-def test_classes_with_equal_descriptions_are_reported(caplog):
-    twins = [ImageClass(name, "", "in", description="a red blob") for name in ("one", "two")]
-    describe(twins, "")
-    assert "one, two have the same description" in caplog.text
-
-
 @given(st.text(min_size=1).filter(in_one_field).filter(lambda text: not control_characters(text)))
 def test_any_text_survives_writing_and_reading(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("d") / "d.csv"
