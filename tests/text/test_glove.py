@@ -165,3 +165,17 @@ def test_a_url_is_downloaded_once(tmp_path):
         path = fetched(url, tmp_path / "cache", f"sha256:{digest}", True)
     assert fetched(url, tmp_path / "cache") == path  # the server is gone
     assert read_pretrained(path, ["word3"]).vectors.keys() == {"word3"}
+
+
+def test_repeated_words_are_counted_and_the_first_vector_is_used(tmp_path, caplog):
+    path = tmp_path / "v.txt"
+    path.write_text("lion 1 2\ncat 3 4\nlion 5 6\ncafe\u0301 7 8\ncaf\u00e9 9 0\ndog 1 1\ndog 2 2\nlion 7\n")
+    assert read_pretrained(path, ["lion", "cat", "caf\u00e9"]).vectors == {
+        "lion": [1, 2],
+        "cat": [3, 4],
+        "caf\u00e9": [7, 8],
+    }
+    assert f"{path}: 2 lines repeat words; the first vector of each is used" in caplog.messages
+    caplog.clear()
+    read_pretrained(path, ["cat"])
+    assert "lines repeat" not in caplog.text

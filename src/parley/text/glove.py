@@ -53,6 +53,8 @@ class PretrainedVectors(NamedTuple):
     dimension: int
     lines: int
     malformed_lines: int
+    repeated_lines: int
+    """Number of further lines for words that have a vector."""
 
 
 def read_pretrained(path: str | Path, words: Collection[str], member: str = "") -> PretrainedVectors:
@@ -94,6 +96,8 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
         )
     if found.malformed_lines:
         logger.warning("%s: %d of %d lines are malformed and skipped", path, found.malformed_lines, found.lines)
+    if found.repeated_lines:
+        logger.warning("%s: %d lines repeat words; the first vector of each is used", path, found.repeated_lines)
     return found
 
 
@@ -186,7 +190,7 @@ def _scan(stream: BinaryIO, words: frozenset[str], path: str | Path) -> Pretrain
     if not any(map(_has_numbers, first)):
         dimension = 0  # All lines are malformed.
     vectors: dict[str, list[float]] = {}
-    lines = malformed = 0
+    lines = malformed = repeated = 0
     for line in chain(first, every):
         lines += 1
         word, _, numbers = line.rstrip().partition(b" ")
@@ -196,6 +200,7 @@ def _scan(stream: BinaryIO, words: frozenset[str], path: str | Path) -> Pretrain
         try:
             key = normalize("NFC", word.decode("utf-8"))
             is_malformed = not dimension or numbers.count(b" ") != dimension - 1
+            repeated += not is_malformed and key in vectors
             if not is_malformed and key in words and key not in vectors:
                 vector = [float(number) for number in numbers.split(b" ")]
                 is_malformed = not all(-_LARGEST <= number <= _LARGEST for number in vector)
@@ -206,7 +211,7 @@ def _scan(stream: BinaryIO, words: frozenset[str], path: str | Path) -> Pretrain
         malformed += is_malformed
     if header and int(header[1]) != lines:
         logger.warning("%s: the first line announces %d words, but %d follow", path, int(header[1]), lines)
-    return PretrainedVectors(vectors, dimension, lines, malformed)
+    return PretrainedVectors(vectors, dimension, lines, malformed, repeated)
 
 
 def _has_numbers(line: bytes) -> bool:
