@@ -22,6 +22,14 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):
     assert [path.read_text() for path in (tmp_path / "disk").iterdir()] == ["before"]
 
 
+@pytest.mark.parametrize("below", ["a.json", "new/a.json"])
+def test_a_read_only_disk_is_reported(tmp_path, small_disk, below):
+    small_disk.mount(tmp_path / "disk", 8192)
+    small_disk.make_read_only(tmp_path / "disk")
+    with pytest.raises(ParleyError, match=rf"disk/{below} cannot be written \(Read-only file system\)"):
+        write_json(tmp_path / "disk" / below, 1)
+
+
 def test_a_full_disk_is_told_by_hdf5_too(tmp_path, small_disk):
     small_disk.mount(tmp_path / "disk", 8192)
     with pytest.raises(ParleyError, match=r"a\.hdf5 cannot be written .*No space left"):

@@ -80,8 +80,11 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             yield aside
             aside.replace(final)
     finally:
-        with contextlib.suppress(NotADirectoryError):
+        try:
             aside.unlink(missing_ok=True)
+        except OSError as error:  # That of the block says that the folder is a file, or the disk read-only.
+            if error.errno not in (errno.ENOTDIR, errno.EROFS):
+                raise
 
 
 def _check_place(final: Path) -> None:
