@@ -106,3 +106,12 @@ def test_the_status_of_a_missing_folder_names_that_folder(folder, capsys, monkey
     monkeypatch.chdir(tmp_path)
     assert main(["status", folder]) == 2
     assert capsys.readouterr().err.startswith(f"{folder} is not a folder; give the path of an experiment's folder")
+
+
+def test_the_status_of_a_copied_folder_is_not_that_of_the_original(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/copy").mkdir(parents=True)
+    (tmp_path / "results/copy/config.yaml").write_text("experiment: mine\n")
+    assert main(["status", "results/copy"]) == 2
+    told = "results/copy/config.yaml is of the experiment mine, whose folder is results/mine; give that folder"
+    assert capsys.readouterr().err.startswith(told)

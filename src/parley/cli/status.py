@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from parley.cli.shared import Subparsers
+from parley.config.saved_configs import read_config
 from parley.core.errors import ParleyError
 from parley.core.installation import IS_CLONE, PROJECT, SCHEMA
 from parley.runtime.code_digest import BOOK
@@ -100,4 +101,11 @@ def _configfiles(chosen: argparse.Namespace) -> list[Path]:
         raise ParleyError(f"{chosen.folder} belongs to another folder; run this command in {folder.parents[1]}.")
     if not config.is_file():
         raise ParleyError(f"{chosen.folder} has no config.yaml yet; give the experiment's config with --configfile.")
+    # In a copied or renamed folder, the stages of the original would be shown.
+    experiment = read_config(config).get("experiment")
+    if folder.parent.name == "results" and experiment not in (None, folder.name):
+        raise ParleyError(
+            f"{config} is of the experiment {experiment}, whose folder is results/{experiment}; give that folder, or "
+            "the experiment's config with --configfile."
+        )
     return [config]
