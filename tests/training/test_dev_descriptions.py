@@ -1,11 +1,17 @@
 """Separate descriptions for evaluation are used there, and nowhere else."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from easy_runs import TINY, easy
+from game import literal
+from game.engine_adapter import NAMES
+from game.literal_cases import PLAIN
 
 from parley.core.errors import ParleyError
-from parley.game.settings import TrainingSettings
+from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions
 from parley.interaction.split_data import Candidates
 from parley.training.trainer import Trainer
@@ -105,3 +111,39 @@ def test_a_class_without_one_is_an_error():
     fewer = Candidates(candidates.labels[:3], Descriptions(candidates.descriptions.vectors[:3]))
     with pytest.raises(ParleyError, match="images of label 3"):
         trained(fewer, steps=0)
+
+
+@pytest.mark.parametrize("among", ["seen", "own", "all"])
+@pytest.mark.parametrize("preset", ["Fixed", "Adaptive"])
+def test_dev_results_among_other_classes_are_those_of_the_literal_game(preset, among):
+    game = GameSettings(preset=preset, message_bits=6, max_exchanges=3, standardize="none")
+    train, dev, candidates = easy()
+    described = [30, 0, 21, 1, 2, 3, 20]
+    vectors = torch.randn(7, 20, generator=torch.Generator().manual_seed(4))
+    others = Candidates([f"class {label}" for label in described], Descriptions(vectors), described)
+    targets = [3, 1] if among == "seen" else [21, 1]
+    dev = dev._replace(targets=torch.tensor(targets).repeat_interleave(24))
+    data = build_training_data(train, dev, candidates, game, 2, others, among)
+    trainer = Trainer(data, game, TrainingSettings(batch_size=16, dev_batch_size=7), [1], precision=torch.float64)
+    literal_names = {ours: theirs for theirs, ours in NAMES.items()}
+    weights = {
+        network: {literal_names.get(key, key): value[0].double().numpy() for key, value in agent.state_dict().items()}
+        for network, agent in trainer.agents._asdict().items()
+    }
+    chosen = {"seen": [0, 1, 2, 3], "own": sorted(targets), "all": described}[among]
+    seen_by_receiver = np.array([vectors[described.index(label)].double().numpy() for label in chosen])
+    options = SimpleNamespace(**{**PLAIN, "preset": preset, "message_bits": 6, "max_exchanges": 3})
+    records = [
+        literal.play(options, weights, literal.Example(image.double().numpy(), None, seen_by_receiver))
+        for image in dev.images.features
+    ]
+    right = [chosen.index(label) for label in dev.targets.tolist()]
+    log_probs = [
+        literal.log_prob_of(record.scores[record.length - 1], target)
+        for record, target in zip(records, right, strict=True)
+    ]
+    result = trainer.evaluate_dev(2)[0].result
+    assert result["accuracy@1"] == pytest.approx(literal.accuracy_at(1, records, right), abs=1e-11)
+    assert result["accuracy@k"] == pytest.approx(literal.accuracy_at(2, records, right), abs=1e-11)
+    assert result["length"] == pytest.approx(np.mean([record.length for record in records]), abs=1e-11)
+    assert result["nll"] == pytest.approx(-np.mean(log_probs), abs=1e-11)
