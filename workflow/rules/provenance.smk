@@ -18,7 +18,7 @@ rule write_provenance:
     localrule: True
     conda:
         "../../envs/data.yaml"
-    threads: workflow.cores or 1
+    threads: workflow.resource_settings.cores or 1  # `workflow.cores` raises an error without --cores.
     resources:
         mem_mb=500,
         runtime=10,
