@@ -108,7 +108,7 @@ if VALUES.has_attributes:
             runtime=10,
         params:
             attributes=VALUES.attribute_settings,
-            content=content_digest(VALUES.attribute_files()),
+            content=content_digest(VALUES.own_attribute_files()),
             code=code("write_attributes"),
         message:
             "Writing the attributes of the classes"

@@ -112,9 +112,13 @@ class RuleValues:
 
     def attribute_files(self) -> list[str]:
         """Return the paths of the given files of attributes; for files in the source's archive, that of its list."""
-        given = [path for path in self.attribute_settings[:3] if path]
-        inside = [path for path in given if path.startswith(IN_ARCHIVE)]
-        return [path for path in given if path not in inside] + ([self._paths.url_list] if inside else [])
+        own = self.own_attribute_files()
+        is_inside = any(path and path not in own for path in self.attribute_settings[:3])
+        return own + ([self._paths.url_list] if is_inside else [])
+
+    def own_attribute_files(self) -> list[str]:
+        """Return the paths of the given files of attributes that are not in the source's archive."""
+        return [path for path in self.attribute_settings[:3] if path and not path.startswith(IN_ARCHIVE)]
 
     def evaluation_descriptions(self) -> str | list[str]:
         """Return the path of the descriptions for evaluation, if they differ from the descriptions for training."""
