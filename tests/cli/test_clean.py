@@ -335,10 +335,11 @@ def test_a_given_config_that_is_wrong_is_an_error(clone, refused):
 def test_what_earlier_jobs_used_is_kept(clone, clean):
     earlier, _ = experiment("a"), experiment("a", seed=12)
     assert unused(clean()) == shared(earlier)
-    record = {"format": 1, "rule": "settle", "wildcards": {}, "started": "", "ended": "", "outputs": [], "params": {}}
+    record = {"format": 1, "rule": "settle", "wildcards": {}, "started": "", "ended": "", "params": {}}
     record |= {"config": {}, "code": "", "commit": "", "packages": {}, "machine": {}, "device": "", "usage": {}}
     used = {"path": f"resources/images/{earlier.pool}/ambolo.tsv", "role": "manifests", "bytes": 1, "sha256": ""}
     record |= {"threads": 1, "parley": "", "inputs": [used, {**used, "path": "results/a/classes.tsv"}]}
+    record["outputs"] = [{**used, "path": "results/a/splits.tsv", "role": "splits"}]
     make("results/a/.records/settle-1.json").write_text(json.dumps(record))
     told = clean()
     assert unused(told) == shared(earlier) - {f"resources/images/{earlier.pool}"}

@@ -49,9 +49,11 @@ def config(project):
     return made
 
 
-def test_files_replaced_by_older_ones_are_read_again(project, config):
+# Rules that read another's output would be listed for that, not for their file.
+@pytest.mark.parametrize("names", [["dev.hdf5", "vectors.txt", "attributes.tsv"], ["descriptions.csv"]])
+def test_files_replaced_by_older_ones_are_read_again(project, config, names):
     kept = {}
-    for name in READERS:
+    for name in names:
         path = project.folder / name
         kept[path] = path.read_bytes(), path.stat()
         if name.endswith(".hdf5"):
@@ -60,7 +62,7 @@ def test_files_replaced_by_older_ones_are_read_again(project, config):
         else:
             path.write_bytes(path.read_bytes().replace(b"ant", b"emu"))
         os.utime(path, (kept[path][1].st_atime, kept[path][1].st_mtime - 1000))
-    assert set(READERS.values()) <= project.changed(config, "evaluate", ATTRIBUTES)
+    assert project.changed(config, "evaluate", ATTRIBUTES) == {READERS[name] for name in names}
     for path, (content, status) in kept.items():
         path.write_bytes(content)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
