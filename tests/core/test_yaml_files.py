@@ -83,6 +83,16 @@ REFUSED = {
         f"the key {key}": (f"a: 1\n{key}: 3\n", f'line 2: YAML does not read the key {key} as text; write "{key}"')
         for key in ("true", "on", "No", "null", "~", "1.5", "010", "1:30", "2026-01-02", "0x10")
     },
+    **{
+        f"code of YTE, {how}": (text, "line 1: __use_yte__ would run code in this file; remove the key")
+        for how, text in [
+            ("switched on", "__use_yte__: true\nexperiment: ?open('x')\n"),
+            ("switched off", "__use_yte__: false\n"),
+            ("in quotes", '"\\x5f_use_yte__": true\n'),
+            ("with a tag", "!!str __use_yte__: true\n"),
+            ("in a section to be merged", "a: &a {__use_yte__: true}\n<<: *a\n"),
+        ]
+    },
     "no key": ("a: 1\n?\n: 3\n", "line 2: YAML does not read the key .nothing. as text"),
     "a list as a key": ("a: 1\n? [1, 2]\n: 3\n", "line 2: a key is a list or a section; write text"),
     "a key in braces": ("a: {b}: 1\n", "is not YAML .line 1"),

@@ -24,6 +24,8 @@ _PLAIN_KEY = re.compile(r"0|-?[1-9]\d*")
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map")}
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 _RESOLVER: Any = yaml.resolver.Resolver()
+_RUNS_CODE = "__use_yte__"
+"""Key that makes Snakemake run Python code in a config, with the template engine YTE."""
 _ADVICE = {
     "cannot start any token": "put text that begins with %, @ or ` in quotes",
     "incompatible YAML document": "remove the line that begins with %YAML",
@@ -93,6 +95,8 @@ def _unknown_alias(name: str) -> str:
 def _problem_of(event: Any, is_key: bool) -> str:
     """Return what is wrong with a text, number or other single value."""
     text = event.value
+    if is_key and text == _RUNS_CODE:
+        return f"{text} would run code in this file; remove the key, and write plain values."
     if not event.implicit[0]:  # In quotes, or with a tag.
         return ""
     if len(text) > LONGEST_NUMBER and _NUMBER.fullmatch(text):
