@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,26 @@ def test_no_crate_is_made_of_a_copy(verified, capsys):
     shutil.copytree("results/e", "results/copy")
     assert main(["crate", "results/copy", "--out", "c.zip"]) == 1
     assert "is a copy of results/e" in capsys.readouterr().err
+
+
+def test_a_crate_is_made_of_a_copy_with_its_own_provenance_json(verified):
+    shutil.copytree("results/e", "results/copy")
+    write_provenance("results/copy")
+    assert main(["crate", "results/copy", "--out", "c.zip"]) == 0
+    zipfile.ZipFile("c.zip").extractall("elsewhere")
+    assert {path.name for path in Path("elsewhere/results/copy/.records").iterdir()} == {
+        path.name for path in Path("results/e/.records").glob("paint-*")
+    }
+    assert main(["explain", "elsewhere/results/copy/sum.txt"]) == 0
+
+
+@pytest.mark.parametrize("folder", ["results/copy", "results/again"])  # One record's name is before the copied one's.
+def test_the_latest_record_of_a_job_that_ran_again_in_a_copy_is_named(verified, folder):
+    shutil.copytree("results/e", folder)
+    latest = write_record(record("paint", {}, {"pages": [f"{folder}/pages"], "sum": [f"{folder}/sum.txt"]}, 9))
+    Path(folder, "sum.txt").write_text("4")
+    with pytest.raises(ParleyError, match=f"remove {re.escape(str(latest))} instead"):
+        check_undamaged([f"{folder}/sum.txt"])
 
 
 def test_a_path_that_is_no_results_folder_is_refused(verified):

@@ -18,7 +18,7 @@ from parley.core.installation import IS_CLONE
 from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, Rights, cited, metadata
 from parley.provenance.document import DOCUMENT, described_folder, own_files, read_files, upstream_jobs
-from parley.provenance.records import FOLDER, Records, record_path
+from parley.provenance.records import FOLDER, Records
 
 CODE = (
     *("Snakefile", "workflow", "src", "envs", "profiles", "config"),
@@ -87,9 +87,10 @@ def write_crate(
     omitted: list[str] = []
     for path in known:
         (included if pictures or _is_free(Path(path), Path(folder), drawn) else omitted).append(path)
-    records = {str(record_path(job)) for job in upstream_jobs(known, Records()).values()}
+    records = Records()
+    files = {str(records.file_of(job)) for job in upstream_jobs(known, records).values()}
     # Map each name in the crate to a path on disk.
-    sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(records)]}
+    sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(files)]}
     sources |= {name: str(path) for name, path in _code_files(project)}
     with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as crate:
         packed = {}

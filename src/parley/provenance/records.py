@@ -208,12 +208,12 @@ class Records:
     def _in(self, folder: str) -> dict[str, Record]:
         """Return the latest record for each output file, by path, from the records stored in a folder."""
         if folder not in self._folders:
-            records = []
-            for path in sorted((self._root / folder / FOLDER).glob("[!.]*-*.json")):
-                records.append(_in_copy(read_record(path), folder))
-                self._files[records[-1].name] = path
-            records.sort(key=attrgetter("ended"))
-            self._folders[folder] = {one.path: record for record in records for one in record.outputs}
+            paths = sorted((self._root / folder / FOLDER).glob("[!.]*-*.json"))
+            read = {path: _in_copy(read_record(path), folder) for path in paths}
+            records = dict(sorted(read.items(), key=lambda item: item[1].ended))
+            # In a copy, a job that ran before and after copying has two records of the same name.
+            self._files |= {record.name: path for path, record in records.items()}
+            self._folders[folder] = {one.path: record for record in records.values() for one in record.outputs}
         return self._folders[folder]
 
 
