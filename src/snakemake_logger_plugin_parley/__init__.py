@@ -69,7 +69,7 @@ def _parse_checked(entries: Any) -> Any:
                 f"--config: {entry} has no value; write key=value. If it is a target, write it before --config."
             )
         if section.isidentifier() and name.isidentifier():
-            raise WorkflowError(f"--config: write --config '{section}={{{name}: {value}}}' in place of {entry}.")
+            raise WorkflowError(f"--config: write --config '{section}={{{name}: {value}}}' instead of {entry}.")
         if not re.fullmatch(r"[a-zA-Z_][\w-]*\w", key):
             raise WorkflowError(f"--config: {key or '(nothing)'} is not a key; write key=value, such as seeds=[1,2].")
     return _parse_unchecked(entries)

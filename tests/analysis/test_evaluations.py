@@ -94,12 +94,12 @@ def test_parts_must_list_metrics_by_split(made, capsys, parts):
 
 def test_files_of_another_seed_run_or_experiment_are_refused(made, capsys):
     shutil.copy(RUNS / "one/2/evaluation.json", PATH)
-    assert "is of run one, seed 2, but is in the folder of run one, seed 1" in refused(capsys)
+    assert "belongs to run one, seed 2, but is in the folder of run one, seed 1" in refused(capsys)
     shutil.copy(RUNS / "two/1/evaluation.json", PATH)
-    assert "is of run two, seed 1, but" in refused(capsys)
+    assert "belongs to run two, seed 1, but" in refused(capsys)
     make("other")
     shutil.copy("results/other/runs/one/1/evaluation.json", PATH)
-    assert f"{PATH} is of the experiment other, but is in the folder of made" in refused(capsys)
+    assert f"{PATH} belongs to experiment other, but is in the folder of made" in refused(capsys)
 
 
 def test_seeds_evaluated_on_different_numbers_of_images_are_refused(made, capsys):

@@ -243,7 +243,7 @@ def test_a_checkpoint_that_lacks_something_is_reported(trained, tmp_path, refuse
     del values["scales"]
     torch.save(values, tmp_path / "lacking.pt")
     (told,) = refused(*call(trained, tmp_path / "out", checkpoint=tmp_path / "lacking.pt"))
-    assert "is not a valid checkpoint: it has no scales; use one as Parley wrote it" in told
+    assert "is not a valid checkpoint: it has no scales; use an unmodified checkpoint from Parley" in told
 
 
 def test_features_that_are_no_hdf5_are_reported(trained, tmp_path, refused):
@@ -277,11 +277,11 @@ def test_classes_of_another_experiment_are_reported(trained, tmp_path, caplog):
     checkpoint = experiment / "runs/tiny/6/best.pt"
     assert main([str(one) for one in call(trained, tmp_path / "out", checkpoint=checkpoint)]) == 0
     assert "The candidates are ant, bee, cat, dog." in caplog.text
-    assert "not those of" not in caplog.text
+    assert "differ from those in" not in caplog.text
     write_descriptions(tmp_path / "swapped.csv", ["bee", "ant", "cat", "dog"])
     arguments = call(trained, tmp_path / "out", checkpoint=checkpoint, descriptions=tmp_path / "swapped.csv")
     assert main([str(one) for one in arguments]) == 0
-    assert f"The classes are not those of {experiment}, with which" in caplog.text
+    assert f"The classes differ from those in {experiment}, on which" in caplog.text
     assert "label 0 is 'bee', not 'ant' and 1 more" in caplog.text
 
 
@@ -295,7 +295,7 @@ def test_other_word_vectors_are_reported(trained, tmp_path, caplog):
     assert (
         main([str(one) for one in call(trained, tmp_path / "out", checkpoint=experiment / "runs/tiny/6/best.pt")]) == 0
     )
-    assert "'ant' has another description or other word vectors and 3 more" in caplog.text
+    assert "'ant' has a different description or different word vectors and 3 more" in caplog.text
 
 
 @pytest.mark.parametrize("names", [[b"same"] * 6, [b""] * 6])

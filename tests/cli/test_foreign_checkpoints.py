@@ -55,7 +55,10 @@ EDITS = [
     (setting("game", "max_exchanges", 10**6), "game.max_exchanges: 1000000 is greater than the maximum of 1000"),
     (setting("game", "max_exchanges", 0), "game.max_exchanges: 0 is less than the minimum of 1"),
     (setting("game", "max_exchanges", NAN), "game.max_exchanges is nan"),
-    (setting("game", "message_bits", 5), r"agent sender does not fit its settings: of another shape are opening_code"),
+    (
+        setting("game", "message_bits", 5),
+        r"agent sender does not fit its settings: it has the wrong shape for opening_code",
+    ),
     (setting("game", "preset", ["Fixed"]), "game.preset is"),
     (setting("game", "more", 1), "the key game.more is unknown"),
     (setting("training", "dev_batch_size", 0), "training.dev_batch_size: 0 is less"),
@@ -90,11 +93,11 @@ EDITS = [
     (with_agent, "it has an unknown agent third"),
     (without_weight, f"sender does not fit its settings: it lacks {WEIGHT}"),
     (with_weight, "it also has more"),
-    (weights(lambda one: one[:, :2]), f"of another shape are {WEIGHT}"),
-    (weights(lambda one: one.to(torch.int8)), rf"not stored as floats are {WEIGHT} \(int8\)"),
-    (weights(lambda one: one > 0), rf"not stored as floats are {WEIGHT} \(bool\)"),
-    (weights(lambda one: one.to(torch.complex64)), rf"not stored as floats are {WEIGHT} \(complex64\)"),
-    (weights(lambda one: one.to("meta")), rf"not stored as floats are {WEIGHT} \(float32 without values\)"),
+    (weights(lambda one: one[:, :2]), f"it has the wrong shape for {WEIGHT}"),
+    (weights(lambda one: one.to(torch.int8)), rf"it does not store floats in {WEIGHT} \(int8\)"),
+    (weights(lambda one: one > 0), rf"it does not store floats in {WEIGHT} \(bool\)"),
+    (weights(lambda one: one.to(torch.complex64)), rf"it does not store floats in {WEIGHT} \(complex64\)"),
+    (weights(lambda one: one.to("meta")), rf"it does not store floats in {WEIGHT} \(float32 without values\)"),
     (weights(lambda one: one.tolist()), "not a state dict of names and tensors"),
     (value("format", 1), "its format is 1, not 2"),
     *((without(name), f"it has no {name}") for name in ("game", "sizes", "candidate_ids", "step", "agents")),
@@ -108,7 +111,9 @@ def test_an_edited_checkpoint_is_refused_by_what_is_wrong(trained, tmp_path, edi
     values["scales"] = [one and list(one) for one in values["scales"]]
     edit(values)
     torch.save(values, tmp_path / "a.pt")
-    with pytest.raises(ParleyError, match=f"a.pt is not a valid checkpoint: .*{told}.*; use one as Parley wrote it"):
+    with pytest.raises(
+        ParleyError, match=f"a.pt is not a valid checkpoint: .*{told}.*; use an unmodified checkpoint from Parley"
+    ):
         open_checkpoint(tmp_path / "a.pt", trained.text[1], trained.text[3])
 
 
@@ -141,13 +146,15 @@ def test_floats_of_any_precision_are_read(trained, tmp_path, kind):
         (lambda whole: whole[:-100], r"it is cut off at byte \d+"),
         (lambda whole: whole[:100], "it is cut off at byte 100"),
         (lambda _: b"", "it is empty"),
-        (lambda _: b"<!DOCTYPE html>", "it is an HTML page, as of a login or an error"),
-        (lambda _: b"version https://git-lfs.github.com/spec/v1", "it is a pointer of Git LFS"),
+        (lambda _: b"<!DOCTYPE html>", "it is an HTML page, such as a login or error page"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1", "it is a Git LFS pointer"),
         (lambda _: b"hello", "it was not written by torch.save, or is damaged"),
         (lambda _: b"\x89HDF\r\n\x1a\n", "it is HDF5"),
     ],
 )
 def test_a_file_that_is_no_checkpoint_is_named(trained, tmp_path, content, told):
     (tmp_path / "a.pt").write_bytes(content((trained.run / "best.pt").read_bytes()))
-    with pytest.raises(ParleyError, match=f"a.pt is not a valid checkpoint: {told}; use one as Parley wrote it"):
+    with pytest.raises(
+        ParleyError, match=f"a.pt is not a valid checkpoint: {told}; use an unmodified checkpoint from Parley"
+    ):
         open_checkpoint(tmp_path / "a.pt", trained.text[1], trained.text[3])

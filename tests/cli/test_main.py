@@ -113,5 +113,5 @@ def test_the_status_of_a_copied_folder_is_not_that_of_the_original(capsys, monke
     (tmp_path / "results/copy").mkdir(parents=True)
     (tmp_path / "results/copy/config.yaml").write_text("experiment: mine\n")
     assert main(["status", "results/copy"]) == 2
-    told = "results/copy/config.yaml is of the experiment mine, whose folder is results/mine; give that folder"
+    told = "results/copy/config.yaml belongs to experiment mine, whose folder is results/mine; give that folder"
     assert capsys.readouterr().err.startswith(told)

@@ -236,11 +236,11 @@ READER_NAMES = ["class set", "descriptions", "exclude list", "stop words", "tabl
     [
         (zipped("[Content_Types].xml"), "a spreadsheet, not .*; export it"),
         (zipped("mimetypeapplication/vnd.oasis.opendocument"), "a spreadsheet, not .*; export it"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "a spreadsheet or document of old Office"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "an old Office spreadsheet or document"),
         (b"%PDF-1.7\n", "a PDF"),
         (b"\n<!DOCTYPE html>\n<html>", "an HTML page"),
         (b"PAR1\x15\x04", "a Parquet file"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
     ],
 )
 def test_files_of_other_kinds_are_named(tmp_path, reader, content, kind):

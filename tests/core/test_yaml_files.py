@@ -33,10 +33,10 @@ REFUSED = {
     "a long number": (f"seed: {'9' * 5001}\n", "line 1: a number has 5001 characters"),
     "a long fraction": (f"seed: 0.{'9' * 500}e-5\n", "line 1: a number has"),
     "a date that is none": ("a: 2026-13-45\n", "is not YAML .month must be in 1..12"),
-    "tabs": ("a:\n\tb: 1\n", "is not YAML .line 2: .*; replace the tab by blanks"),
+    "tabs": ("a:\n\tb: 1\n", "is not YAML .line 2: .*; replace the tab by spaces"),
     "an open quote": ("a: 'b\n", "is not YAML .line 2: .*; close the quotes"),
     "an open bracket": ("a: [1, 2\nb: 1\n", "is not YAML .line 2: .*; close the bracket"),
-    "text with a colon": ("a: b: c\n", "is not YAML .line 1: .*; put text with a colon and a blank"),
+    "text with a colon": ("a: b: c\n", "is not YAML .line 1: .*; put text with a colon and a space"),
     "a percent sign": ("a: %b\n", "is not YAML .line 1: .*; put text that begins with %, @ or ` in quotes"),
     "another indentation": ("a:\n  b: 1\n   c: 2\n", "is not YAML .line 3: .*or correct the indentation"),
     "less indentation": (

@@ -169,7 +169,7 @@ def test_a_matrix_needs_both_lists_and_a_csv_a_header(tmp_path):
         (",class,a,b\n0,cat,1,2\n", "a column without a name in its first line, such as pandas' index"),
         ("class;a;b\ncat;1;2\n", "columns separated by semicolons, not commas"),
         ("class\ta\tb\ncat\t1\t2\n", "columns separated by tabs, not commas"),
-        ("Class,a,b\ncat,1,2\n", "has 'Class' in its first line; write names without capitals"),
+        ("Class,a,b\ncat,1,2\n", "has 'Class' in its first line; write names in lower case"),
         ('class,a,b\ncat,"1,2\n', "line 2: a quote opens here and is never closed"),
         ("", "is empty, or begins with an empty line"),
     ):

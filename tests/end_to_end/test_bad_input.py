@@ -275,7 +275,7 @@ def test_images_count_by_their_bytes_and_what_is_left_out_is_named(project):
         evaluation={"k": 1},
     )
     out = project.snakemake("--cores", "1", "splits", config=config)
-    assert "Files passed over because they are no images in a supported format: 10 HEIC (such as ant/" in out
+    assert "Files skipped because they are not images in a supported format: 10 HEIC (such as ant/" in out
     assert "; reading HEIC needs" in out
     funnel = json.loads((project.folder / "results/phones/funnel.json").read_text())
     assert funnel["rejected"].keys() == {"heic", "too_complex"}

@@ -124,7 +124,7 @@ def test_mismatched_keys_are_reported_with_the_first_names(tmp_path):
         "it lacks stage4.0.branch1.0.weight, ",
         " more",
         "it also has head.weight",
-        "of another shape are fc.bias ((7,), not (1000,))",
+        "it has the wrong shape for fc.bias ((7,), not (1000,))",
     ):
         assert part in sentence
 
@@ -141,7 +141,7 @@ def test_mismatched_keys_are_reported_with_the_first_names(tmp_path):
 def test_weights_that_are_no_floats_are_refused(tmp_path, kind, named):
     state = torchvision.models.get_model(NET, weights=None).state_dict()
     torch.save(state | {"fc.bias": state["fc.bias"].to(kind)}, tmp_path / "own.pth")
-    with pytest.raises(ParleyError, match=rf"does not fit {NET}: not stored as floats are fc.bias \({named}\)"):
+    with pytest.raises(ParleyError, match=rf"does not fit {NET}: it does not store floats in fc.bias \({named}\)"):
         build(tmp_path, tmp_path / "own.pth")
 
 
@@ -152,7 +152,7 @@ def test_weights_that_are_no_floats_are_refused(tmp_path, kind, named):
         (lambda whole: whole[: len(whole) // 2], "it is cut off"),
         (lambda _: b"", "it is empty"),
         (lambda _: b"<html>login", "it is an HTML page"),
-        (lambda _: b"version https://git-lfs.github.com/spec/v1", "it is a pointer of Git LFS"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1", "it is a Git LFS pointer"),
     ],
 )
 def test_a_file_that_is_cut_off_or_no_weights_is_named(tmp_path, name, content, told):

@@ -76,7 +76,9 @@ def test_evaluations_must_match_their_folder(folder):
     path = write_evaluation(folder, {"test": evaluation_entry(4, 3, 2)}, seed=3)
     assert read_evaluation(path)["seed"] == 3
     write_evaluation(folder, {}, seed=4)
-    with pytest.raises(ParleyError, match=r"is of run adaptive, seed 4, but is in the folder of run adaptive, seed 3"):
+    with pytest.raises(
+        ParleyError, match=r"belongs to run adaptive, seed 4, but is in the folder of run adaptive, seed 3"
+    ):
         read_evaluation(path)
 
 

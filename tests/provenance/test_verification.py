@@ -31,7 +31,7 @@ def verified(history, capsys):
 def test_unchanged_files_pass(verified):
     status, out, _ = verified()
     assert status == 0
-    assert out == "5 files are as results/e/provenance.json describes them.\n"
+    assert out == "5 files match results/e/provenance.json.\n"
 
 
 def test_it_works_from_any_folder(verified, history, monkeypatch, tmp_path_factory):
@@ -129,18 +129,18 @@ def test_a_copied_folder_is_checked_itself(verified, folder):
         shutil.copytree("resources", "elsewhere/resources")
         shutil.copy("words.txt", "elsewhere")
     status, out, _ = verified(folder=folder)
-    assert (status, out) == (0, f"5 files are as {folder}/provenance.json describes them.\n")
+    assert (status, out) == (0, f"5 files match {folder}/provenance.json.\n")
     Path(folder, "sum.txt").write_text("4")
     status, out, _ = verified(folder=folder)
     assert status == 1
     assert f"1 changed: not the bytes that their jobs wrote\n  {folder.removeprefix('elsewhere/')}/sum.txt\n" in out
-    assert out.endswith(f"4 files are as {folder}/provenance.json describes them; 1 is not.\n")
+    assert out.endswith(f"4 files match {folder}/provenance.json; 1 does not.\n")
     Path(folder, "sum.txt").unlink()
     Path(folder, "notes.txt").write_text("mine")
     status, out, _ = verified(folder=folder)
     assert "1 missing" in out
     assert "1 unknown" in out
-    assert out.endswith("; 2 are not.\n")
+    assert out.endswith("; 2 do not.\n")
     assert verified()[0] == 0
 
 

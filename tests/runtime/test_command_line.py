@@ -15,7 +15,7 @@ from parley.runtime.code_digest import ROOT
     ("entry", "told"),
     [
         ("words", "words has no value; write key=value. If it is a target, write it before --config."),
-        ("training.steps=3", "write --config 'training={steps: 3}' in place of training.steps=3."),
+        ("training.steps=3", "write --config 'training={steps: 3}' instead of training.steps=3."),
         ("1a=3", "1a is not a key; write key=value, such as seeds=[1,2]."),
         ("=3", "(nothing) is not a key"),
         ("a b=3", "a b is not a key"),

@@ -25,7 +25,7 @@ def test_rows_in_any_order_are_read_by_label(tmp_path):
     assert [row.label for row in read_descriptions(tmp_path / "d.csv")] == ["lion", "tiger"]
 
 
-def test_blanks_around_fields_are_removed_and_words_for_missing_values_stay_text(tmp_path):
+def test_keeps_words_for_missing_values_as_text_and_strips_spaces(tmp_path):
     (tmp_path / "d.csv").write_text("0, nan , NaN\n 1 ,NA,null\n2,Lion,\ta \x0bcat\n3,lion,b\n")
     rows = [(0, "nan", "NaN"), (1, "NA", "null"), (2, "Lion", "a \x0bcat"), (3, "lion", "b")]
     assert read_descriptions(tmp_path / "d.csv") == rows
@@ -66,7 +66,7 @@ def test_ids_as_text(ids, text):
         ("", ["describes no class"]),
         ("0;lion;maned\n", ["line 1: its fields are separated by semicolons; separate"]),
         ("0\tlion\tmaned\n", ["line 1: its fields are separated by tabs"]),
-        ("0 lion maned\n", ["line 1: its fields are separated by blanks"]),
+        ("0 lion maned\n", ["line 1: its fields are separated by spaces"]),
         ("lion\n", ["line 1: 1 fields instead of"]),
         ("0,lion,maned\n1,lion ,striped\n", ["the labels lion are repeated"]),
         ("0,l\u00f6we,maned\n1,lo\u0308we,striped\n", ["the labels löwe are repeated"]),

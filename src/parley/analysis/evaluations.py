@@ -49,7 +49,7 @@ def _require_experiment(experiment: str | None, evaluations: Sequence[dict[str, 
     for one, path in zip(evaluations, paths, strict=True):
         if experiment is not None and one.get("experiment", experiment) != experiment:
             findings.add(
-                f"{path} is of the experiment {one['experiment']}, but is in the folder of {experiment}; remove it and "
-                "evaluate that run again."
+                f"{path} belongs to experiment {one['experiment']}, but is in the folder of {experiment}; remove it "
+                "and evaluate that run again."
             )
     findings.raise_if_any()

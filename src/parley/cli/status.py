@@ -105,7 +105,7 @@ def _configfiles(chosen: argparse.Namespace) -> list[Path]:
     experiment = read_config(config).get("experiment")
     if folder.parent.name == "results" and experiment not in (None, folder.name):
         raise ParleyError(
-            f"{config} is of the experiment {experiment}, whose folder is results/{experiment}; give that folder, or "
+            f"{config} belongs to experiment {experiment}, whose folder is results/{experiment}; give that folder, or "
             "the experiment's config with --configfile."
         )
     return [config]

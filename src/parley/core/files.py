@@ -24,11 +24,11 @@ EMPTY, COMPRESSED, ZIP = "empty", "compressed", "a ZIP archive"
 _MISTAKEN = (
     (
         re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)", re.IGNORECASE),
-        "an HTML page, as of a login or an error",
+        "an HTML page, such as a login or error page",
         "",
     ),
-    (re.compile(rb"(\xef\xbb\xbf)?\s*<\?xml"), "an XML page, as of an error", ""),
-    (re.compile(rb"version https://git-lfs"), "a pointer of Git LFS", "run `git lfs pull`"),
+    (re.compile(rb"(\xef\xbb\xbf)?\s*<\?xml"), "an XML page, such as an error message", ""),
+    (re.compile(rb"version https://git-lfs"), "a Git LFS pointer", "run `git lfs pull`"),
     (re.compile(rb"\x28\xb5\x2f\xfd"), "compressed by zstd", "decompress it"),
     (re.compile(rb"\x04\x22\x4d\x18"), "compressed by lz4", "decompress it"),
     (re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7z archive", "unpack it"),
@@ -40,7 +40,7 @@ _MISTAKEN = (
         "export it",
     ),
     (re.compile(rb"PK\x03\x04"), ZIP, "unpack it"),
-    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "a spreadsheet or document of old Office", "export it"),
+    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "an old Office spreadsheet or document", "export it"),
     (re.compile(rb"%PDF-"), "a PDF", "export its table"),
     (re.compile(rb"PAR1"), "a Parquet file", "export it"),
     (re.compile(rb"\x89HDF\r\n"), "HDF5", ""),

@@ -176,7 +176,7 @@ def column_problem(
         return f"{path} is empty, or begins with an empty line; {wanted}"
     if set(required) <= {plain_cell(name).lower() for name in header}:
         written = ", ".join(repr(name) for name in header if plain_cell(name).lower() in missing)
-        return f"{path} has {written} in its first line; write names without capitals, quotes and blanks: {wanted}"
+        return f"{path} has {written} in its first line; write names in lower case, without quotes or spaces: {wanted}"
     other = delimiter_found(header[0], lambda cells: {*required} <= {cell.lower() for cell in cells})
     if other and len(header) == 1:
         return f"{path} has its columns separated by {other}, not {delimiter}s; {wanted}"

@@ -117,12 +117,12 @@ def misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
     kinds = {
         "it lacks": [name for name in wanted if name not in loaded],
         "it also has": [str(name) for name in loaded if name not in wanted],
-        "of another shape are": [
+        "it has the wrong shape for": [
             f"{name} ({tuple(loaded[name].shape)}, not {tuple(wanted[name].shape)})"
             for name in both
             if not loaded[name].is_nested and loaded[name].shape != wanted[name].shape
         ],
-        "not stored as floats are": [
+        "it does not store floats in": [
             f"{name} ({_type_of(loaded[name])})"
             for name in both
             if wanted[name].is_floating_point() and not is_floats(loaded[name])

@@ -17,7 +17,7 @@ LONGEST_CELL = 1 << 24
 """Maximum number of characters in a cell of a CSV."""
 csv.field_size_limit(LONGEST_CELL)  # The module's own limit is 128 KiB.
 _HEAD_BYTES = 1 << 20
-_DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars", " ": "blanks"}
+_DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars", " ": "spaces"}
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _csv_problem(error: str, line: int) -> str:
 def delimiter_found(line: str, fits: Callable[[Sequence[str]], bool]) -> str:
     """Return the name of the delimiter that divides a line into cells that fit, such as ``semicolons``, or ``""``.
 
-    The cells are passed to `fits` without blanks and quotes around them.
+    The cells are passed to `fits` without surrounding spaces and quotes.
     """
     for mark, name in _DELIMITERS.items():
         if fits([plain_cell(cell) for cell in line.split(mark if mark != " " else None)]):
@@ -128,7 +128,7 @@ def control_characters(text: str) -> str:
 
 
 def plain_cell(cell: str) -> str:
-    """Return a cell without blanks, and quotes, around it."""
+    """Return a cell without surrounding spaces and quotes."""
     return cell.strip().strip("\"'").strip()
 
 

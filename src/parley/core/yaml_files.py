@@ -31,7 +31,7 @@ _ADVICE = {
     "incompatible YAML document": "remove the line that begins with %YAML",
     "directive": "remove the line that begins with %",
     "expected digit or '.'": "remove the line that begins with %YAML",
-    "mapping values are not allowed": "put text with a colon and a blank in quotes, or correct the indentation",
+    "mapping values are not allowed": "put text with a colon and a space in quotes, or correct the indentation",
     "did not find expected key": "the lines of a section must begin in the same column",
     "expected ',' or": "close the bracket, or separate the values by commas",
     "unexpected end of stream": "close the quotes",
@@ -150,7 +150,7 @@ def syntax_problem(path: str | Path, error: BaseException, text: str) -> str:
     reason = getattr(error, "problem", None) or str(error).splitlines()[0]
     advice = next((advice for part, advice in _ADVICE.items() if part in reason), "correct it")
     if mark and text[mark.index : mark.index + 1] == "\t":
-        advice = "replace the tab by blanks"
+        advice = "replace the tab by spaces"
     return f"{path} is not YAML ({f'line {mark.line + 1}: ' if mark else ''}{reason}); {advice}."
 
 

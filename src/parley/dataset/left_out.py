@@ -29,7 +29,7 @@ class LeftOut(Counter[str]):
         return self._examples.get(reason, [])
 
     def examples(self, reason: str) -> str:
-        """Return the first names in parentheses, after a blank; an empty string if none is known."""
+        """Return the first names in parentheses, after a space; an empty string if none are known."""
         names = self.names(reason)
         such_as = "such as " if len(names) < self[reason] else ""
         return f" ({such_as}{', '.join(names)})" if names else ""
@@ -54,4 +54,4 @@ def log_passed_over(logger: logging.Logger, passed_over: LeftOut, where: str = "
 def passed_over_text(passed_over: LeftOut) -> str:
     """Return a sentence without its full stop about files that are no images."""
     advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in passed_over else ""
-    return f"Files passed over because they are no images in a supported format: {passed_over}{advice}"
+    return f"Files skipped because they are not images in a supported format: {passed_over}{advice}"

@@ -82,12 +82,12 @@ def _other_classes(checkpoint_path: str | Path, checkpoint: Checkpoint, candidat
         if (name := candidates.labels[new]) != trained.labels[old]:
             other.append(f"label {label} is {name!r}, not {trained.labels[old]!r}")
         elif before.shape != now.shape or not torch.allclose(before, now):
-            other.append(f"{name!r} has another description or other word vectors")
+            other.append(f"{name!r} has a different description or different word vectors")
     if not other:
         return ""
     more = f" and {len(other) - 1} more" if len(other) > 1 else ""
     return (
-        f"The classes are not those of {folder}, with which {checkpoint_path} was trained: {other[0]}{more}. "
+        f"The classes differ from those in {folder}, on which {checkpoint_path} was trained:  {other[0]}{more}. "
         "Unless this is intended, use the files of that folder."
     )
 

@@ -111,7 +111,7 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
     if (evaluation["run"], evaluation["seed"]) != owner_of(path):
         run, seed = owner_of(path)
         raise ParleyError(
-            f"{path} is of run {evaluation['run']}, seed {evaluation['seed']}, but is in the folder of "
+            f"{path} belongs to run {evaluation['run']}, seed {evaluation['seed']}, but is in the folder of "
             f"run {run}, seed {seed}; evaluate that run again."
         )
     findings = Findings()

@@ -95,6 +95,6 @@ def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> 
     if result.new:
         lines.append(as_typed("Run `uv run snakemake --cores all provenance` to add the new files to provenance.json."))
     wrong = len(result.changed) + len(result.missing) + len(result.unknown)
-    differ = f"; {wrong} {'is' if wrong == 1 else 'are'} not" if wrong else ""
-    lines.append(f"{len(result.same)} files are as {folder}/provenance.json describes them{differ}.")
+    differ = f"; {wrong} {'does' if wrong == 1 else 'do'} not" if wrong else ""
+    lines.append(f"{len(result.same)} files match {folder}/provenance.json{differ}.")
     return "\n".join(lines) + "\n"

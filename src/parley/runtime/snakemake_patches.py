@@ -160,7 +160,7 @@ def run_between_until_rules() -> None:
 
 
 def quote_paths() -> None:
-    """Make Snakemake quote paths in the commands of jobs for the shell: they may contain a blank or an apostrophe.
+    """Make Snakemake quote paths in the commands of jobs for the shell: they may contain a space or an apostrophe.
 
     Version 9.27 leaves the path of Python as it is, and writes others as Python does, which doubles a backslash.
     """

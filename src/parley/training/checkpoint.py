@@ -119,7 +119,11 @@ def read_values(path: str | Path) -> dict[str, Any]:
 def invalid(path: str | Path, problem: str) -> ParleyError:
     """Return an error that says what is wrong with a checkpoint file, and what to do."""
     is_made = remake(path).startswith("remove")
-    fix = "remove it and run `uv run snakemake --cores all train` again" if is_made else "use one as Parley wrote it"
+    fix = (
+        "remove it and run `uv run snakemake --cores all train` again"
+        if is_made
+        else "use an unmodified checkpoint from Parley"
+    )
     return ParleyError(f"{path} is not a valid checkpoint: {problem}; {fix}.")
 
 

@@ -335,7 +335,7 @@ def test_a_proxy_does_not_circumvent_the_check_for_private_addresses(web, monkey
 
 
 def test_libcurl_does_not_interpret_no_proxy(web, monkeypatch):
-    """libcurl also accepts names separated by blanks; it would connect directly and bypass the check."""
+    """libcurl also accepts names separated by spaces; it would connect directly and bypass the check."""
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.setenv("no_proxy", "other.example pictures.example")
     monkeypatch.setenv("NO_PROXY", "other.example pictures.example")

@@ -306,7 +306,7 @@ def test_images_that_match_no_template_beside_others_are_logged(tmp_path, caplog
     path = make_zip(tmp_path / "set.zip", {"lion/a.jpg": b"a", "lion/b.JPG": b"b"})
     with caplog.at_level("INFO"):
         assert len(bodies(source_of(path, ("{class}/*.jpg",)), [LION], tmp_path)) == 1
-    assert "1 images (lion/b.JPG) match none of source.archive.members ({class}/*.jpg)" in caplog.text
+    assert "images that match none of source.archive.members ({class}/*.jpg): 1 (lion/b.JPG)." in caplog.text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
@@ -344,10 +344,10 @@ def test_links_encrypted_members_and_paths_out_are_counted_and_skipped(tmp_path,
     with caplog.at_level("WARNING"):
         assert list(bodies(source, [LION], tmp_path).values()) == [b"fine"]
     for problem in (
-        "1 of the images are encrypted (lion/secret.jpg), and are skipped",
-        "links, devices or sparse files (lion/link.jpg)",
-        "neither stored nor deflated (lion/packed.jpg)",
-        "paths out of the archive (lion/../a.jpg)",
+        "images skipped because they are encrypted: 1 (lion/secret.jpg)",
+        "links, devices or sparse files: 1 (lion/link.jpg)",
+        "neither stored nor deflated: 1 (lion/packed.jpg)",
+        "paths that lead out of the archive: 1 (lion/../a.jpg)",
     ):
         assert caplog.text.count(problem) == 1
     assert source.listing([LION], tmp_path / "list.tsv").issues == {"bad_address": 1}
@@ -364,7 +364,7 @@ def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog, name):
     (tmp_path / "set.tgz").write_bytes(gzip.compress((tmp_path / "set.tar").read_bytes()))
     with caplog.at_level("WARNING"):
         assert list(bodies(source_of(tmp_path / name, ("{class}/*",)), [LION], tmp_path).values()) == [b"fine"]
-    assert "2 of the images are links, devices or sparse files (lion/b'2'.jpg, lion/b'1'.jpg), and" in caplog.text
+    assert "because they are links, devices or sparse files: 2 (lion/b'2'.jpg, lion/b'1'.jpg)." in caplog.text
 
 
 def test_if_no_image_can_be_read_the_reason_is_given(tmp_path):
@@ -378,7 +378,7 @@ def test_overlong_member_names_are_skipped(tmp_path, caplog):
     make_tar(tmp_path / "set.tar", {"lion_1.jpg": b"fine", "_" * 50_000 + "/a.jpg": b"x", "_" * 60_000 + ".jpg": b"x"})
     with caplog.at_level("WARNING"):
         assert list(bodies(source_of(tmp_path / "set.tar", ("{class}_*.jpg",)), [LION], tmp_path).values()) == [b"fine"]
-    assert "2 of the images are in paths with a name of more than 255 characters (____" in caplog.text
+    assert "because they are in paths with a name of more than 255 characters: 2 (____" in caplog.text
 
 
 def test_a_member_without_a_name_is_no_image(tmp_path):
@@ -411,13 +411,13 @@ def test_zip_member_with_wrong_or_large_size_is_rejected(tmp_path):
 
 
 NO_ARCHIVES = {
-    "login page": (b"\n <!DOCTYPE html><p>", "an HTML page, as of a login or an error; copy the right file there"),
-    "error page": (b"<?xml version='1.0'?><Error>", "an XML page, as of an error; copy the right file there"),
+    "login page": (b"\n <!DOCTYPE html><p>", "an HTML page, such as a login or error page; copy the right file there"),
+    "error page": (b"<?xml version='1.0'?><Error>", "an XML page, such as an error message; copy the right file there"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it, and make a zip or tar of its files"),
     "rar": (b"Rar!\x1a\x07\x01\0" + bytes(99), "a RAR archive; unpack it, and make a zip or tar of its files"),
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(99), "compressed by zstd; decompress it"),
     "lz4": (b"\x04\x22\x4d\x18" + bytes(99), "compressed by lz4; decompress it"),
-    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS; run `git lfs"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer; run `git lfs"),
     "nothing": (b"", "empty; copy the right file there"),
 }
 

@@ -130,8 +130,8 @@ def test_images_are_found_by_their_bytes_and_what_is_passed_over_is_counted(make
     counted = source.passed_over if url_list else listing.passed_over
     assert counted == COUNTS
     messages = [record.getMessage() for record in caplog.records]
-    (told,) = [one for one in messages if "passed over" in one]
-    assert "Files passed over because they are no images in a supported format: 4 " in told
+    (told,) = [one for one in messages if "skipped" in one]
+    assert "Files skipped because they are not images in a supported format: 4 " in told
     where = "lion.tar!lion/" if options.kind == "tars" else "lion/"
     assert f", 3 HEIC ({where}a.heic, {where}b.HEIF, {where}photo), " in told
     assert f"4 text (such as {where}e.txt, {where}f.csv, {where}g.json), " in told
@@ -202,7 +202,7 @@ def test_a_shortage_names_what_was_passed_over(tmp_path):
 def test_an_archive_without_any_image_says_what_it_has(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("lion/a.heic", HEIC)
-    with pytest.raises(ParleyError, match=r"no images at all .Files passed over .* 1 HEIC (.*a.heic.); reading"):
+    with pytest.raises(ParleyError, match=r"no images at all .Files skipped .* 1 HEIC (.*a.heic.); reading"):
         list(open_source(archive_of(tmp_path / "set.zip")).entries([LION]))
 
 

@@ -352,7 +352,7 @@ class TestTarsByAddress:
         with pytest.raises(ParleyError) as error:
             list(source("http://page/x/{wnid}.tar").entries([LION]))
         assert "Class 'lion': http://page/x/n02129165.tar gave no tar" in str(error.value)
-        told = "it is an HTML page, as of a login or an error); check the address, and whether it needs a login."
+        told = "it is an HTML page, such as a login or error page); check the address, and whether it needs a login."
         assert told in str(error.value)
         assert not list(tmp_path.glob("store/*/*.download"))
 
@@ -494,7 +494,7 @@ class TestManifest:
             ("class\taddress", "no column url in its first line"),
             ("class,path", "columns separated by commas, not tabs"),
             ('"class";"url"', "columns separated by semicolons, not tabs"),
-            ("Class\tURL", "has 'Class', 'URL' in its first line; write names without capitals"),
+            ("Class\tURL", "has 'Class', 'URL' in its first line; write names in lower case"),
         ):
             (finding,) = open_source(SourceOptions("manifest", manifest=self.table(tmp_path, f"{header}\n"))).check(
                 [LION]

@@ -40,6 +40,7 @@ _LONGEST_NAME = 255
 """Maximum length of a file's or folder's name; file systems have the same. Patterns may take long for longer ones."""
 _LONGEST_STEM_BYTES = 200
 _IMAGES = "images"
+_OUTSIDE = "named by paths that lead out of the archive"
 _FIELDS = {"wnid", "class"}
 _PIECES = re.compile(r"\{(\w*)\}|(\*)")
 _SUFFIXES = re.compile(r"\.(tar(\.\w+)?|t[a-z]+[z2]|zip)$", re.IGNORECASE)
@@ -98,7 +99,7 @@ class ImageArchive(EntrySource):
             raise ParleyError(f"{path} is not a complete zip or tar ({error}); remove it and run again.") from error
         for problem, count in skipped.items():
             examples = skipped.examples(problem)
-            logger.warning("%s: %d of the images are %s%s, and are skipped.", path, count, problem, examples)
+            logger.warning("%s: images skipped because they are %s: %d%s.", path, problem, count, examples)
         log_passed_over(logger, self.passed_over, f"{path}: ")
         where = ", ".join(self.options.members)
         if not found:
@@ -107,8 +108,8 @@ class ImageArchive(EntrySource):
             instead = f"it has {elsewhere}{_hint(elsewhere, classes)}" if elsewhere else others
             raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
         if number := elsewhere[_IMAGES]:
-            examples = elsewhere.examples(_IMAGES)
-            logger.info("%s: %d images%s match none of source.archive.members (%s).", path, number, examples, where)
+            named = elsewhere.examples(_IMAGES)
+            logger.info("%s: images that match none of source.archive.members (%s): %d%s.", path, where, number, named)
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
 
@@ -314,7 +315,7 @@ def _members(path: Path) -> Iterator[tuple[Archive, str, str]]:
     archive = open_archive(path)
     for member in archive.members():
         outside = member.name.startswith("/") or ".." in member.name.split("/")
-        yield archive, member.name, member.problem or ("named by paths out of the archive" if outside else "")
+        yield archive, member.name, member.problem or (_OUTSIDE if outside else "")
 
 
 def _problem_of_local(path: Path) -> str:
