@@ -86,7 +86,7 @@ def test_each_metric_measures_its_own_quantity(tmp_path):
         assert (row["sd"], row["low"], row["high"], row["n_pairs"]) == ("", "", "", "1")
 
 
-def test_what_does_not_vary_is_empty(tmp_path):
+def test_constant_values_have_an_empty_cell(tmp_path):
     fixed = np.full(IMAGES, STEPS)
     draw = np.random.default_rng(3)
     _, found = table(tmp_path, [written(tmp_path, "a", seed, said(draw, lengths=fixed)) for seed in (1, 2, 3)])

@@ -199,7 +199,7 @@ def test_attribute_similarity_is_one_for_compositional_messages(meanings):
     assert bare["measures"][metric] is bare["p"][metric] is bare["null"][metric] is None
 
 
-def test_similarity_to_attributes_has_random_numbers_of_its_own(meanings, monkeypatch):
+def test_similarity_to_attributes_has_separate_random_numbers(meanings, monkeypatch):
     path = meanings / "attributes.tsv"
     path.write_text(ATTRIBUTES)
     language, real = made_languages.holistic(), measures.mantel_of_classes

@@ -130,7 +130,7 @@ def test_missing_dialogues_are_reported(made, asked):
         parley.load(made.folder).messages(**asked)
 
 
-def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
+def test_a_folder_without_an_experiment_is_refused(tmp_path):
     made_by = rf"`uv run snakemake --cores 1 results/{tmp_path.name}/config\.yaml`"
     with pytest.raises(ParleyError, match=rf"is not an experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)

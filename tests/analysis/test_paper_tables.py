@@ -124,7 +124,7 @@ def test_every_special_character_of_latex_is_escaped():
     assert latex.escaped("<a>\n|b| –") == r"\textless{}a\textgreater{} \textbar{}b\textbar{} --"
 
 
-def test_minus_signs_and_brackets_of_cells_are_no_hyphens_and_no_arguments():
+def test_minus_signs_and_brackets_of_cells_are_escaped():
     text = latex.table("", "t", ["Run", "x"], [("b-1", [["[a", "-0.5 [-1, 2-3]"]])])
     assert r"{}[a & $-$0.5 [$-$1, 2-3] \\" in text
     assert r"\emph{b-1}" in text

@@ -119,7 +119,7 @@ def test_unknown_values_are_empty_cells_and_null(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text())["rows"][0]["sd"] is None
 
 
-def test_a_file_that_is_no_summary_is_refused(tmp_path):
+def test_a_file_that_is_not_a_summary_is_refused(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(ParleyError, match="was not written by this version"):
         read_summary(tmp_path / "summary.json")

@@ -90,7 +90,7 @@ def unused(told):
     return {one["path"] for one in told["unused"]}
 
 
-def test_what_a_deleted_experiment_used_alone_is_listed_and_removed(clone, clean, capsys):
+def test_files_used_only_by_a_deleted_experiment_are_removed(clone, clean, capsys):
     kept, gone = experiment("a"), experiment("b", seed=12)
     assert clean()["unused"] == []
     shutil.rmtree("results/b")
@@ -115,7 +115,7 @@ def test_what_a_deleted_experiment_used_alone_is_listed_and_removed(clone, clean
     assert capsys.readouterr().out.startswith("Nothing was removed.\n")
 
 
-def test_experiments_share_what_they_agree_on(clone, clean):
+def test_files_that_another_experiment_uses_are_kept(clone, clean):
     experiment("a")
     other = experiment("b", features={**TINY["features"], "layers": ["pooled", "map"]})
     shutil.rmtree("results/b")
@@ -332,7 +332,7 @@ def test_a_given_config_that_is_wrong_is_an_error(clone, refused):
     assert refused("clean", "--configfile", "wrong.yaml")[0].startswith("wrong.yaml: Config: the file lacks source")
 
 
-def test_what_earlier_jobs_used_is_kept(clone, clean):
+def test_files_of_earlier_jobs_are_kept(clone, clean):
     earlier, _ = experiment("a"), experiment("a", seed=12)
     assert unused(clean()) == shared(earlier)
     record = {"format": 1, "rule": "settle", "wildcards": {}, "started": "", "ended": "", "params": {}}
@@ -532,7 +532,7 @@ def test_the_record_of_a_removed_list_goes_too(clone, clean):
     assert other.exists()
 
 
-def test_what_cannot_be_removed_is_reported_and_the_rest_is_removed(clone, monkeypatch, capsys):
+def test_files_that_cannot_be_removed_are_reported(clone, monkeypatch, capsys):
     gone = experiment("gone")
     shutil.rmtree("results")
     remove = os.rename

@@ -170,7 +170,7 @@ def test_a_checkpoint_of_a_step_finds_the_log_above_it(trained, tmp_path):
     assert (row["step"], float(row["best_dev_acc"])) == ("10", candidates[0]["accuracy@k"])
 
 
-def test_every_missing_file_is_told_at_once(refused, tmp_path):
+def test_all_missing_files_are_reported_at_once(refused, tmp_path):
     files = [tmp_path / name for name in ("best.pt", "test.hdf5", "d.csv", "w.hdf5")]
     told = refused(
         "evaluate", files[0], "--features", files[1], "--descriptions", files[2], "--words", files[3], "--out", tmp_path
@@ -205,7 +205,7 @@ def test_a_label_without_description_is_reported(trained, tmp_path, refused):
     assert "describes the labels 0 to 5" in told
 
 
-def test_a_class_that_is_no_candidate_is_told_with_the_way_out(trained, tmp_path, refused):
+def test_a_class_that_is_not_a_candidate_is_reported_with_advice(trained, tmp_path, refused):
     (told,) = refused(*call(trained, tmp_path / "out", features=trained.part("ood")))
     assert "label 4, 5, which the checkpoint was not trained on; add `--candidates seen+own` or `own`" in told
 
@@ -246,7 +246,7 @@ def test_a_checkpoint_that_lacks_something_is_reported(trained, tmp_path, refuse
     assert "is not a valid checkpoint: it has no scales; use an unmodified checkpoint from Parley" in told
 
 
-def test_features_that_are_no_hdf5_are_reported(trained, tmp_path, refused):
+def test_feature_files_that_are_not_hdf5_are_reported(trained, tmp_path, refused):
     (tmp_path / "text.hdf5").write_text("no HDF5")
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "text.hdf5"))
     assert "text.hdf5 is not a valid HDF5 file" in told
@@ -299,7 +299,7 @@ def test_other_word_vectors_are_reported(trained, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("names", [[b"same"] * 6, [b""] * 6])
-def test_images_without_a_name_of_their_own_are_reported(trained, tmp_path, caplog, names):
+def test_images_that_share_a_name_are_reported(trained, tmp_path, caplog, names):
     path = tmp_path / "part.hdf5"
     write_part(path, np.zeros((6, 16)), [0, 1, 2, 3, 0, 1])
     with h5py.File(path, "a") as file:

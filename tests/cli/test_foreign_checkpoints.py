@@ -106,7 +106,7 @@ EDITS = [
 
 
 @pytest.mark.parametrize(("edit", "told"), EDITS)
-def test_an_edited_checkpoint_is_refused_by_what_is_wrong(trained, tmp_path, edit, told):
+def test_names_the_damaged_value_of_an_edited_checkpoint(trained, tmp_path, edit, told):
     values = torch.load(trained.best, weights_only=True)
     values["scales"] = [one and list(one) for one in values["scales"]]
     edit(values)
@@ -152,7 +152,7 @@ def test_floats_of_any_precision_are_read(trained, tmp_path, kind):
         (lambda _: b"\x89HDF\r\n\x1a\n", "it is HDF5"),
     ],
 )
-def test_a_file_that_is_no_checkpoint_is_named(trained, tmp_path, content, told):
+def test_names_the_kind_of_a_file_that_is_not_a_checkpoint(trained, tmp_path, content, told):
     (tmp_path / "a.pt").write_bytes(content((trained.run / "best.pt").read_bytes()))
     with pytest.raises(
         ParleyError, match=f"a.pt is not a valid checkpoint: {told}; use an unmodified checkpoint from Parley"

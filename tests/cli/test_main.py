@@ -51,7 +51,7 @@ def test_a_tilde_that_the_shell_leaves_means_the_home_folder(tmp_path, monkeypat
     assert (tmp_path / "a page.md").read_text().startswith("# Every key")
 
 
-def test_the_home_of_nobody_is_a_missing_file(capsys):
+def test_the_home_of_an_unknown_user_is_a_missing_file(capsys):
     assert main(["explain", "~nobody-here/results/a"]) == 1
     assert capsys.readouterr().err == "~nobody-here/results/a does not exist; check the path.\n"
 
@@ -72,7 +72,7 @@ def test_every_command_and_option_is_explained():
     assert list(undocumented(make_parser()[0])) == []
 
 
-def test_what_is_not_explained_is_found():
+def test_commands_without_help_are_found():
     parser = argparse.ArgumentParser(prog="p")
     commands = parser.add_subparsers()
     commands.add_parser("told", help="this").add_argument("--option")
@@ -102,13 +102,13 @@ def test_the_status_of_a_folder_at_the_top_is_an_error(folder, capsys, monkeypat
 
 
 @pytest.mark.parametrize("folder", ["nope", "results/nope", "/nope"])
-def test_the_status_of_a_missing_folder_names_that_folder(folder, capsys, monkeypatch, tmp_path):
+def test_status_names_a_missing_folder(folder, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert main(["status", folder]) == 2
     assert capsys.readouterr().err.startswith(f"{folder} is not a folder; give the path of an experiment's folder")
 
 
-def test_the_status_of_a_copied_folder_is_not_that_of_the_original(capsys, monkeypatch, tmp_path):
+def test_status_of_a_copied_folder_is_refused(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/copy").mkdir(parents=True)
     (tmp_path / "results/copy/config.yaml").write_text("experiment: mine\n")

@@ -69,7 +69,7 @@ def test_another_clone_is_not_run_by_this_ones_code(tmp_path, monkeypatch, capsy
     assert f"Snakemake would run the code in {tmp_path}/src/parley" in capsys.readouterr().err
 
 
-def test_init_copies_what_is_to_be_edited_and_overwrites_nothing(tmp_path, monkeypatch, capsys):
+def test_init_copies_editable_files_and_overwrites_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["init"]) == 0
     for name in ("config.yaml", "config/photos.yaml", "config/classes/world.tsv", "profiles/slurm/config.yaml"):

@@ -57,7 +57,7 @@ def test_config_docs_writes_the_list_of_keys_from_anywhere(tmp_path, monkeypatch
     assert (tmp_path / "keys.md").read_bytes() == (ROOT / "config/README.md").read_bytes()
 
 
-def test_a_defect_is_told_and_shown_where_asked_for(capsys, monkeypatch):
+def test_a_defect_is_reported_with_a_traceback_on_request(capsys, monkeypatch):
     assert finish(raising(ZeroDivisionError("by zero")), chosen()) == 1
     told = capsys.readouterr().err
     assert told.startswith("ZeroDivisionError: by zero. This is a defect")
@@ -67,12 +67,12 @@ def test_a_defect_is_told_and_shown_where_asked_for(capsys, monkeypatch):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_the_system_refuses_is_reported(capsys):
+def test_errors_of_the_system_are_reported(capsys):
     assert finish(raising(PermissionError(13, "Permission denied", "/root/x")), chosen()) == 1
     assert capsys.readouterr().err == "/root/x: Permission denied; check the path and its permissions.\n"
 
 
-def test_stopping_by_hand_is_no_error_to_explain(capsys):
+def test_ctrl_c_is_not_reported_as_an_error(capsys):
     assert finish(raising(KeyboardInterrupt()), chosen()) == 130
     assert capsys.readouterr().err == "Stopped.\n"
 
@@ -106,7 +106,7 @@ NO_FILES = [
 
 @pytest.mark.parametrize(("make", "kind"), NO_FILES)
 @pytest.mark.parametrize("at", range(4))
-def test_only_files_are_read(tmp_path, make, kind, at, capsys):
+def test_pipes_devices_and_folders_are_not_read(tmp_path, make, kind, at, capsys):
     paths = [tmp_path / name for name in ("best.pt", "test.hdf5", "descriptions.csv", "words.hdf5")]
     for path in paths:
         path.write_bytes(b"")

@@ -46,7 +46,7 @@ def test_what_decides_nothing_is_in_no_file(trained, tmp_path):
     assert "cuda_graphs" not in read_values(best)["training"]
 
 
-def test_values_set_anew_and_the_seed_go_into_the_run(trained, tmp_path):
+def test_overridden_values_and_the_seed_are_used(trained, tmp_path):
     more = ["--set", "game.message_bits=5", "training.steps=12", "--set", "training.learning_rate=1e-4", "--seed", "3"]
     assert main(call(trained, tmp_path / "out", *more)) == 0
     config = json.loads((tmp_path / "out/config.json").read_text())
@@ -57,7 +57,7 @@ def test_values_set_anew_and_the_seed_go_into_the_run(trained, tmp_path):
     assert checkpoint.step in (10, 12)
 
 
-def test_a_run_that_diverges_is_told_and_its_checkpoint_too(trained, tmp_path, refused):
+def test_a_diverged_run_and_its_checkpoint_are_reported(trained, tmp_path, refused):
     lost = ["--set", "training.optimizer=SGD", "training.learning_rate=1e30"]
     *_, told = refused(*call(trained, tmp_path / "out", *lost))
     assert told.startswith("The run failed in training: The loss of seed")
@@ -65,7 +65,7 @@ def test_a_run_that_diverges_is_told_and_its_checkpoint_too(trained, tmp_path, r
         load_checkpoint(tmp_path / "out/best.pt")
 
 
-def test_everything_that_is_wrong_is_told_at_once(trained, tmp_path, refused):
+def test_all_errors_are_reported_at_once(trained, tmp_path, refused):
     wrong = ["game.mesage_bits=16", "training.steps=many", "game.mix=stir", "k", "seed=-1"]
     told = refused(*call(trained, tmp_path / "out", "--set", *wrong))
     assert len(told) == 5

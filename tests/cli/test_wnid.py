@@ -42,6 +42,6 @@ def test_another_config_and_none_at_all(here, capsys):
         (["lion", "--configfile", "no.yaml"], "no.yaml does not exist; check the path.\n"),
     ],
 )
-def test_what_cannot_be_looked_up_is_one_sentence(here, capsys, typed, told):
+def test_failed_lookups_are_reported_in_one_sentence(here, capsys, typed, told):
     assert main(["wnid", *typed]) == 1
     assert capsys.readouterr().err == told

@@ -43,7 +43,7 @@ def findings(*settings, **changes):
     return [sentence.partition("; install")[0] for sentence in caught.value.findings]
 
 
-def test_missing_inputs_are_no_errors_of_the_config(here):
+def test_missing_inputs_are_not_config_errors(here):
     assert isinstance(read_experiment(CONFIG, SCHEMA).paths, Paths)
 
 
@@ -101,7 +101,7 @@ def test_inputs_of_stages_that_are_done_are_not_reported(here):
         ({"runs": [{"name": "a", "grid": {"game.mix": ["sum", "sum"]}}]}, ["Config, run a: grid.game.mix has the"]),
     ],
 )
-def test_a_mistake_is_reported_without_what_merely_follows_from_it(here, changes, told):
+def test_a_mistake_is_reported_without_its_consequences(here, changes, told):
     (here / "glove.txt").touch()
     for name in "123":
         (here / f"pictures/ant/{name}.jpg").touch()
@@ -218,7 +218,7 @@ def test_a_given_file_that_is_cut_off_is_reported_once(tmp_path):
     assert "it is cut off at byte" in told
 
 
-def test_a_k_of_training_above_the_classes_is_reported(here):
+def test_training_k_above_the_number_of_classes_is_reported(here):
     (here / "a.tsv").write_text("class\twnid\tdomain\tgroup\tdescription\nant\t\tin\t\tan ant\n")
     found = findings(training={"k": 2})
     assert (

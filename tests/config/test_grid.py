@@ -132,7 +132,7 @@ def test_each_mistake_is_a_sentence(grid, words):
     assert words in sentence
 
 
-def test_all_mistakes_of_a_kind_are_told_at_once():
+def test_all_mistakes_of_a_grid_are_reported_at_once():
     grid = {"game.mesage_bits": [1], "game.preset": ["Fixt"], "training.steps": []}
     assert len(told({"name": "a", "grid": grid}, {"name": "b", "gird": {}})) == 4
 
@@ -155,7 +155,7 @@ def test_two_runs_of_one_name_are_reported():
         ({"training.steps": list(range(1, 1002))}, 5, "1,001 runs × 5 seeds are 5,005 trainings"),
     ],
 )
-def test_more_trainings_than_snakemake_can_plan_are_refused_within_seconds(grid, seeds, words):
+def test_too_many_trainings_are_refused_within_seconds(grid, seeds, words):
     began = time.process_time()
     with pytest.raises(ParleyError) as caught:
         resolve({**WORLD, "runs": [{"name": "a", "grid": grid}], "seeds": list(range(seeds))}, SCHEMA)
@@ -165,7 +165,7 @@ def test_more_trainings_than_snakemake_can_plan_are_refused_within_seconds(grid,
     assert time.process_time() - began < 10
 
 
-def test_planning_that_takes_minutes_is_announced():
+def test_planning_notice_for_many_trainings():
     assert planning_notice(100, 5) == []
     (sentence,) = planning_notice(1000, 5)
     assert sentence.startswith("1,000 runs × 5 seeds are about 31,000 jobs, which Snakemake takes minutes to plan.")

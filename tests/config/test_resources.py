@@ -31,7 +31,7 @@ def of(run):
     return SimpleNamespace(run=run)
 
 
-def test_memory_grows_with_attention_and_by_what_is_asked_besides(resources):
+def test_memory_grows_with_attention_and_the_extra_request(resources):
     plain, attends = (resources.memory_mb_of_run()(of(run)) for run in ("plain", "attends"))
     assert plain == 3000
     assert 3000 < attends <= 6300

@@ -70,7 +70,7 @@ def test_a_key_that_an_older_run_lacks_gets_its_default():
     assert (changed["game"]["message_bits"], changed["game"]["mix"]) == (8, "sum")
 
 
-def test_all_findings_are_told_at_once():
+def test_all_findings_are_reported_at_once():
     told = findings("game.mesage_bits=1", "game.mix=stir", "training.steps=many", "seed", "gaem.x=1", "k=0")
     assert len(told) == 6
     for part in ("did you mean message_bits", "stir", "'many'", "--set seed: write it", "gaem", "k: 0"):
@@ -100,7 +100,7 @@ def test_what_cannot_be_is_reported(setting, part):
     assert part in told
 
 
-def test_what_is_wrong_in_the_file_is_told_too():
+def test_errors_of_the_file_are_reported_too():
     told = findings("seed=2", run={"game": {"old_key": 1}, "training": {}, "experiment": "a", "run": "b", "k": 1})
     assert told == ["Config: the key game.old_key is unknown; " + told[0].split("; ", 1)[1]]
     assert "lacks seed" in findings(run={"game": {}, "training": {}, "experiment": "a", "run": "b", "k": 1})[0]

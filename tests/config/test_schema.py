@@ -71,7 +71,7 @@ def test_attention_to_cells_by_itself_is_a_part_of_the_experiment_it_follows():
     assert other == {"experiment", "runs", "seeds", "seeds_per_job", "claims", "tables"}
 
 
-def test_defaults_fill_what_is_not_named_and_nothing_else():
+def test_defaults_fill_only_missing_keys():
     config = resolve({**WORLD, "training": {"steps": 7}}, SCHEMA)
     assert config["training"]["steps"] == 7
     assert config["training"]["batch_size"] == 64
@@ -94,7 +94,7 @@ def test_the_users_config_is_left_as_it_was():
     assert raw == WORLD
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     told = findings(features__bakbone="resnet18", training__steps="many", source__kind="ftp")
     assert len(told) == 3
     assert any("features.bakbone" in one and "backbone" in one for one in told)
@@ -102,7 +102,7 @@ def test_all_mistakes_are_told_at_once():
     assert any("source.kind" in one and "world" in one for one in told)
 
 
-def test_a_misspelt_key_or_choice_counts_as_what_it_resembles_and_hides_no_other_mistake():
+def test_a_misspelt_key_or_choice_hides_no_other_mistake():
     raw = {"experiment": "a/b", "clases": "x.tsv", "sorce": {"kind": "foldr"}, "features": {"preprocessing": "custom"}}
     with pytest.raises(ParleyError) as caught:
         resolve(raw, SCHEMA)
@@ -132,7 +132,7 @@ def test_a_misspelt_key_or_choice_counts_as_what_it_resembles_and_hides_no_other
         ({"claims": [{"claim": "stops_at_once", "run": "adaptve"}]}, "did you mean adaptive?"),
     ],
 )
-def test_what_is_misplaced_or_misspelt_gets_a_suggestion(changes, hint):
+def test_misplaced_and_misspelt_keys_get_a_suggestion(changes, hint):
     assert any(sentence.endswith(hint) for sentence in findings(**changes))
 
 
@@ -215,7 +215,7 @@ def test_every_key_that_is_a_path_is_known_as_one():
     assert sorted(paths(SCHEMA, "")) == sorted(PATH_KEYS)
 
 
-def test_an_unknown_key_of_a_run_is_told_with_its_place():
+def test_an_unknown_key_of_a_run_is_reported_with_its_path():
     told = findings(runs=[{"name": "a", "game": {"presset": "Fixed"}}])
     assert told == ["Config: the key runs[0].game.presset is unknown; did you mean preset?"]
 
@@ -252,7 +252,7 @@ def test_a_run_overrides_the_config_and_keeps_the_rest():
     assert settings["training"]["batch_size"] == 64
 
 
-def test_every_key_of_the_schema_says_what_it_is():
+def test_every_key_of_the_schema_has_a_description():
     def walk(path, section):
         for name, part in section.get("properties", {}).items():
             assert part.get("description"), f"{path}.{name}"

@@ -103,7 +103,7 @@ def planned(folder, classes, *arguments, **config):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("classes", [40, 1001])
-def test_one_rule_name_stands_for_all_groups_of_classes_or_seeds(tmp_path, classes):
+def test_one_rule_name_selects_all_groups_of_classes_or_seeds(tmp_path, classes):
     jobs, _ = planned(tmp_path, classes, "--until", "extract_features")
     extracted = {name for name in jobs if name.startswith("extract_features_")}
     assert len(extracted) == (3 if classes == 40 else 91)

@@ -72,7 +72,7 @@ def test_a_checkpoint_that_is_packed(tmp_path):
     assert "which torch never does" in told_of("checkpoint", bomb, tmp_path)
 
 
-def test_a_checkpoint_whose_networks_are_wider_than_what_is_stored(tmp_path):
+def test_a_checkpoint_that_claims_wider_networks_than_it_stores(tmp_path):
     import fuzz_targets
 
     from parley.training.checkpoint import read_values, save_values

@@ -24,7 +24,7 @@ def test_a_marker_says_why_and_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x89HDF\r\n", b"{", b'{\n  "rule": "failed"\n}\n'])
-def test_other_files_are_no_markers(tmp_path, content):
+def test_other_files_are_not_markers(tmp_path, content):
     path = tmp_path / "file"
     assert failure_in(path) is None
     path.write_bytes(content)
@@ -32,7 +32,7 @@ def test_other_files_are_no_markers(tmp_path, content):
     raise_if_failed(path)
 
 
-def test_files_that_came_through_are_told_from_markers(tmp_path):
+def test_markers_are_distinguished_from_results(tmp_path):
     paths = [tmp_path / f"a/{seed}/evaluation.json" for seed in (1, 2)]
     paths[0].parent.mkdir(parents=True)
     write_json(paths[0], {"run": "a"})
@@ -55,7 +55,7 @@ def test_a_failure_is_handed_on_to_every_output_and_other_errors_are_not(tmp_pat
 
 
 @pytest.mark.parametrize("read", [read_analysis, read_chosen_step, read_evaluation])
-def test_what_reads_a_runs_files_tells_of_a_marker(tmp_path, read):
+def test_readers_of_run_files_report_a_marker(tmp_path, read):
     write_marker(tmp_path / "file.json", "Why.")
     with pytest.raises(FailedRunError, match=r"Why\."):
         read(tmp_path / "file.json")

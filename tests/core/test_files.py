@@ -12,7 +12,7 @@ from parley.core.files import copy_file, keep_date, remove_all_leftovers, write_
 from parley.core.tables import write_table
 
 
-def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):
+def test_a_full_disk_is_reported_and_keeps_the_old_file(tmp_path, small_disk):
     small_disk.mount(tmp_path / "disk", 8192)
     write_text(tmp_path / "disk" / "a.txt", "before")
     with pytest.raises(ParleyError, match=r"a\.txt cannot be written \(No space left on device\)\. Free disk space"):
@@ -30,7 +30,7 @@ def test_a_read_only_disk_is_reported(tmp_path, small_disk, below):
         write_json(tmp_path / "disk" / below, 1)
 
 
-def test_a_full_disk_is_told_by_hdf5_too(tmp_path, small_disk):
+def test_a_full_disk_is_reported_for_hdf5(tmp_path, small_disk):
     small_disk.mount(tmp_path / "disk", 8192)
     with pytest.raises(ParleyError, match=r"a\.hdf5 cannot be written .*No space left"):
         write_much(tmp_path / "disk" / "a.hdf5")
@@ -50,7 +50,7 @@ def test_a_record_on_a_full_disk_is_reported(tmp_path, small_disk):
 
 
 @pytest.mark.parametrize("below", ["a.json", "in/it/a.json"])
-def test_a_folder_that_is_a_file_is_reported(tmp_path, below):
+def test_a_file_given_as_folder_is_reported(tmp_path, below):
     (tmp_path / "made").write_text("")
     with pytest.raises(ParleyError, match="made is a file, not a folder; choose another path"):
         write_json(tmp_path / "made" / below, 1)
@@ -64,7 +64,7 @@ def test_a_folder_that_is_a_file_is_reported(tmp_path, below):
         (lambda path: path.mkdir(), "a folder"),
     ],
 )
-def test_only_files_are_replaced(tmp_path, make, kind):
+def test_pipes_devices_and_folders_are_not_replaced(tmp_path, make, kind):
     make(tmp_path / "out")
     before = (tmp_path / "out").lstat().st_ino
     with pytest.raises(ParleyError, match=f"out is {kind}, which would be replaced by a file"):
@@ -75,7 +75,7 @@ def test_only_files_are_replaced(tmp_path, make, kind):
             write_text(tmp_path / "out/a.json", "text")
 
 
-def test_what_else_goes_wrong_is_not_laid_on_the_disk(tmp_path):
+def test_other_errors_are_not_reported_as_disk_errors(tmp_path):
     with pytest.raises(FileNotFoundError), written_aside(tmp_path / "a.txt") as aside:
         aside.write_text((tmp_path / "missing.txt").read_text())
     with pytest.raises(OSError, match="reset") as raised, written_aside(tmp_path / "a.txt"):
@@ -84,7 +84,7 @@ def test_what_else_goes_wrong_is_not_laid_on_the_disk(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_what_was_half_written_is_removed(tmp_path):
+def test_only_partial_files_are_removed(tmp_path):
     half = tmp_path / f".a.tsv.{'0' * 12}.part"
     others = [tmp_path / name for name in ("a.tsv", ".a.tsv.part", "b.part", ".made")]
     for path in (half, *others):

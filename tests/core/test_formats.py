@@ -27,7 +27,7 @@ def test_of_a_fraction_two_digits_are_left_down_to_a_hundred_thousandth(value, w
 
 
 @given(st.floats(1e-5, 1))
-def test_what_is_written_is_off_by_half_a_thousandth_and_of_what_is_small_by_an_eighteenth(value):
+def test_rounding_error_of_fractions(value):
     assert abs(float(fraction(value)) - value) <= (0.0005 if value >= 0.001 else value / 18) * (1 + 1e-9)
 
 

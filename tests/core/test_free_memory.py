@@ -36,7 +36,7 @@ def version_2(folder, limit, used, reclaimable=0):
     return {f"sys/fs/cgroup{folder}/{name}": text for name, text in zip(names, texts, strict=True)}
 
 
-def test_without_groups_it_is_what_the_machine_has_free(tmp_path):
+def test_without_cgroups_the_memory_of_the_machine_counts(tmp_path):
     assert free_memory(made(tmp_path, {"proc/meminfo": MACHINE})) == 4_096_000_000
 
 
@@ -75,12 +75,12 @@ def test_a_system_that_does_not_say_says_nothing(tmp_path):
         ({"proc/self/cgroup": "0::/job\n", **version_2("/job", 10**13, 0)}, 4_096_000_000),
     ],
 )
-def test_groups_leave_what_is_not_used_of_their_limits(tmp_path, groups, expected):
+def test_cgroups_limit_the_free_memory(tmp_path, groups, expected):
     assert free_memory(made(tmp_path, {"proc/meminfo": MACHINE, **groups})) == expected
 
 
 @given(st.text(max_size=60), st.text(max_size=40))
-def test_what_is_no_such_file_is_no_error(tmp_path_factory, groups, numbers):
+def test_malformed_system_files_raise_no_error(tmp_path_factory, groups, numbers):
     files = {
         "proc/self/cgroup": f"0::/job\n{groups}",
         "proc/meminfo": numbers,
@@ -107,7 +107,7 @@ def group():
     folder.rmdir()
 
 
-def test_in_a_real_group_what_would_be_killed_is_a_sentence(group):
+def test_memory_over_the_limit_of_a_real_cgroup_is_reported(group):
     said = subprocess.run(
         [
             sys.executable,

@@ -71,7 +71,7 @@ def test_a_dataset_without_its_data_is_refused_however_large_it_says_it_is(part,
         read_features(part, "pooled")
 
 
-def test_what_gzip_packs_well_is_read(part):
+def test_well_compressed_datasets_are_read(part):
     with h5py.File(part, "r+") as file:
         file.create_dataset("avgpool_512", data=np.zeros((ROWS, 1, 1 << 18), np.float32), compression="gzip")
     assert read_features(part, "pooled").features.shape == (ROWS, 1 << 18)
@@ -153,7 +153,7 @@ def test_a_dataset_that_refers_to_itself_is_refused_by_every_reader(every, tmp_p
 
 @pytest.mark.parametrize("name", ["Target", "Location", "avgpool_512"])
 @pytest.mark.parametrize("source", [".", "every", "secret.hdf5"])
-def test_a_dataset_may_refer_to_one_that_is_stored(every, tmp_path, name, source):
+def test_a_dataset_may_refer_to_a_stored_dataset(every, tmp_path, name, source):
     plain = read_features(every, "pooled")
     shutil.copy(every, tmp_path / "secret.hdf5")
     source = every.name if source == "every" else source
@@ -164,7 +164,7 @@ def test_a_dataset_may_refer_to_one_that_is_stored(every, tmp_path, name, source
 
 
 @pytest.mark.parametrize("name", ["Target", "Location", "Key", "avgpool_512"])
-def test_a_dataset_that_refers_to_a_file_that_is_gone_is_refused(every, name):
+def test_a_dataset_that_refers_to_a_missing_file_is_refused(every, name):
     refer(every, name, "gone.hdf5", name)
     with pytest.raises(ParleyError, match=f"{name} refers to a file that is gone, the first is .*gone.hdf5; bring"):
         read_features(every, "pooled")
@@ -181,7 +181,7 @@ def test_a_dataset_that_refers_to_a_file_that_is_gone_is_refused(every, name):
         ({"chunks": (2,), "fillvalue": 3}, 2, r"was written in part \(1 of 2 chunks\)"),
     ],
 )
-def test_what_was_never_written_is_refused(every, name, how, rows, told):
+def test_datasets_with_unwritten_values_are_refused(every, name, how, rows, told):
     with h5py.File(every, "a") as file:
         values = file[name][:]
         del file[name]
@@ -212,7 +212,7 @@ for read in (lambda path: read_features(path, "pooled"), read_conversations, rea
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory is set as Linux has it")
-def test_hollow_files_are_told_within_little_memory(part):
+def test_hollow_files_are_reported_within_little_memory(part):
     with h5py.File(part, "r+") as file:
         for name in ("avgpool_512", "Communication", "Predictions", "word", "vector", "found"):
             file.create_dataset(name, (1 << 28, 1, 4), np.float32, chunks=(1 << 10, 1, 4))

@@ -53,7 +53,7 @@ def test_an_attribute_is_read_or_refused_within_seconds(tmp_path, name, attribut
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_what_status_and_locks_read_is_ignored_if_it_is_damaged(tmp_path, bomb):
+def test_damaged_files_of_status_and_locks_are_ignored(tmp_path, bomb):
     (tmp_path / "metrics.jsonl").write_text(BOMBS[bomb])
     assert failed_runs([str(tmp_path / "metrics.jsonl")]) == {}
     assert isinstance(_parse(BOMBS[bomb].encode()), dict)

@@ -34,7 +34,7 @@ def test_a_process_alone_on_a_terminal_draws_a_bar_and_wipes_it():
     assert told.rsplit("\r", 2)[-2].strip() == ""
 
 
-def test_jobs_that_share_a_terminal_tell_whole_lines():
+def test_jobs_that_share_a_terminal_print_whole_lines():
     told, statuses = seen(python(WORK, "a", "shared"), python(WORK, "b", "shared"))
     assert statuses == [0, 0]
     lines = told.split("\r\n")[:-1]
@@ -111,7 +111,7 @@ def test_a_bar_does_not_count_pieces_of_an_earlier_process_as_fast():
 
 
 @pytest.mark.parametrize(("seconds", "lines"), [(4, 0), (12, 3)])
-def test_what_is_mostly_brief_is_told_only_where_it_is_not(monkeypatch, caplog, seconds, lines):
+def test_brief_work_is_logged_only_if_it_takes_long(monkeypatch, caplog, seconds, lines):
     caplog.set_level("INFO", logger="parley.core.progress")
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])

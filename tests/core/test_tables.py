@@ -54,7 +54,7 @@ def test_missing_file_error(tmp_path):
 
 
 @pytest.mark.parametrize("reader", [header_of, lambda path: list(stream_table(path, ["a"]))])
-def test_a_folder_in_place_of_a_table_is_reported(tmp_path, reader):
+def test_a_folder_given_as_table_is_reported(tmp_path, reader):
     with pytest.raises(ParleyError, match="is a folder, not a text file; give the path of a file"):
         reader(tmp_path)
 
@@ -96,13 +96,13 @@ def test_noncontiguous_rows_of_a_class_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "text", ["'=1", "''-a", "'", "''", "'a", "a'=1", "=", "'\t", "nan", "NA", '"', "a,b\nc", " =1"]
 )
-def test_text_is_read_from_csv_as_it_was_written(tmp_path, text):
+def test_csv_text_survives_a_round_trip(tmp_path, text):
     write_csv(tmp_path / "t.csv", ["class", "n"], [{"class": text, "n": 1}])
     assert read_csv(tmp_path / "t.csv") == [{"class": text, "n": "1"}]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(1)", "\t=1", "=cmd|' /C calc'!A0"])
-def test_text_in_csv_is_no_formula_of_a_spreadsheet(tmp_path, text):
+def test_csv_text_is_not_read_as_a_formula_by_spreadsheets(tmp_path, text):
     rows = [{"class": text, "mean": -0.5}, {"class": "'a'", "mean": None}, {"class": "a=b", "mean": -1e-9}]
     write_csv(tmp_path / "t.csv", ["class", "mean"], rows)
     with (tmp_path / "t.csv").open(newline="") as stream:

@@ -33,7 +33,7 @@ def test_a_file_cut_off_anywhere_is_reported_as_cut_off(tmp_path, name):
 @pytest.mark.parametrize(
     "content", [b"<!DOCTYPE html><p>Log in", b"hello", b"version https://git-lfs.github.com", b"\x89HDF\r\n"]
 )
-def test_a_file_of_another_kind_is_not_called_cut_off(tmp_path, suffix, content):
+def test_other_files_are_not_reported_as_cut_off(tmp_path, suffix, content):
     path = tmp_path / f"other.{suffix}"
     path.write_bytes(content * 9)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - of many types

@@ -219,7 +219,7 @@ def test_a_word_may_contain_spaces(tmp_path):
         (VECTORS.replace("\n", "\r").encode(), "has the line ends of old Macs"),
     ],
 )
-def test_what_holds_no_vectors_is_refused(tmp_path, content, told):
+def test_files_without_vectors_are_refused(tmp_path, content, told):
     (tmp_path / "vectors.bin").write_bytes(content)
     with pytest.raises(ParleyError, match=told) as error:
         read_pretrained(tmp_path / "vectors.bin", ["lion"])
@@ -243,14 +243,14 @@ READER_NAMES = ["class set", "descriptions", "exclude list", "stop words", "tabl
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
     ],
 )
-def test_files_of_other_kinds_are_named(tmp_path, reader, content, kind):
+def test_names_the_kind_of_other_files(tmp_path, reader, content, kind):
     (tmp_path / "given").write_bytes(content)
     with pytest.raises(ParleyError, match=f"given is {kind}"):
         reader(tmp_path / "given")
 
 
 @pytest.mark.parametrize("reader", [*READERS, vectors], ids=[*READER_NAMES, "word vectors"])
-def test_what_is_no_file_is_named_and_never_waited_for(tmp_path, reader):
+def test_pipes_devices_and_folders_are_named_without_blocking(tmp_path, reader):
     os.mkfifo(tmp_path / "pipe")
     for path, kind in ((tmp_path / "pipe", "a named pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")):
         with pytest.raises(ParleyError, match=f"{path} is {kind}"):
@@ -275,7 +275,7 @@ def test_compressed_text_is_named(tmp_path, reader):
         ("0,lion,cat\r1,zebra,x\n2,okapi,y\n", "line 1: it contains a carriage return inside a line"),
     ],
 )
-def test_quotes_that_would_swallow_lines_are_named(tmp_path, text, told):
+def test_unclosed_quotes_are_reported_with_their_line(tmp_path, text, told):
     (tmp_path / "d.csv").write_text(text, newline="")
     with pytest.raises(ParleyError, match=rf"d\.csv, {told}"):
         described(tmp_path / "d.csv")

@@ -101,7 +101,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_loses_values_or_is_endless_is_refused_at_once(tmp_path, name):
+def test_lossy_and_endless_yaml_is_refused_at_once(tmp_path, name):
     text, told = REFUSED[name]
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(YamlError, match=f"^{tmp_path / 'c.yaml'}.*{told}"):
@@ -124,7 +124,7 @@ def test_marks_and_line_ends(tmp_path, encoding):
     assert load_yaml(tmp_path / "c.yaml") == {"a": "caf\xe9", "b": [1, 2]}
 
 
-def test_what_a_person_may_write(tmp_path):
+def test_ordinary_yaml_is_read(tmp_path):
     text = """
 base: &base {steps: 3, rate: 0.1}
 numbers: [0, 007, -1, +1, 1_600, 0x10, 0b11, 0.5, 00.5, 1e-4, 1.0e-4, "010", '1:30', 08, 0:9, 12:60:60]

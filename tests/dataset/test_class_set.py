@@ -19,7 +19,7 @@ def written(path, *rows, header="class\twnid\tdomain"):
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "NA", "N/A", "null", "None", "true", "1e5", "-"])
-def test_words_that_other_programs_take_for_missing_values_stay_text(tmp_path, word):
+def test_keeps_words_for_missing_values_as_text(tmp_path, word):
     header = "class\twnid\tdomain\tgroup\tdescription"
     path = written(tmp_path / "set.tsv", f"a\t\tin\t{word}\t{word}", header=header)
     assert read_class_set(path) == [ImageClass("a", "", "in", word, word)]
@@ -32,7 +32,7 @@ def test_words_that_other_programs_take_for_missing_values_stay_text(tmp_path, w
     ("text", "marks"),
     [("a\x1b[31m cat", r"\x1b"), ("\x07\x07cat\x00", r"\x07, \x00"), ("a\x0bcat", ""), ("a\u2028big\x85cat", "")],
 )
-def test_control_characters_are_refused_and_line_breaks_of_cells_are_not(tmp_path, text, marks):
+def test_refuses_control_characters_except_line_breaks(tmp_path, text, marks):
     for cells in (f"cat\t{text}", f"{text}\tcat"):
         path = written(tmp_path / "set.tsv", f"a\t\tin\t{cells}", header="class\twnid\tdomain\tgroup\tdescription")
         if marks:
@@ -180,7 +180,7 @@ def test_shipped_classes_match_wordnet(name):
         *("=1+1", "+a", "-a", "@a", "\uff1da", "\uff0ba", "=cmd|' /C calc'!A0"),
     ],
 )
-def test_a_name_that_is_no_file_name_on_some_system_is_refused(tmp_path, name):
+def test_a_name_that_is_not_a_file_name_on_every_system_is_refused(tmp_path, name):
     with pytest.raises(ParleyError, match=r"line 3, class .* the name "):
         read_class_set(written(tmp_path / "set.tsv", "lion\tn00000001\tin", f"{name}\tn00000002\tin"))
 

@@ -128,7 +128,7 @@ def test_every_image_has_a_row_with_the_carried_columns(made):
         }
 
 
-def test_the_card_counts_what_the_rows_have(made):
+def test_the_card_counts_agree_with_the_rows(made):
     page, images = made.write()
     assert page.headings[0] == "Data card: birds_and_*cats*"
     assert "11 images in 2 classes" in page.text

@@ -115,7 +115,7 @@ def quick(monkeypatch):
 
 
 @pytest.mark.parametrize("traits", ["tag+cut", "dated+cut", "tag+stalls", "tag+cut+unmeasured"])
-def test_a_download_that_breaks_off_goes_on_where_it_ended(web, tmp_path, traits):
+def test_an_interrupted_download_continues(web, tmp_path, traits):
     size = SIZE if "unmeasured" in traits else None
     assert fetch(web, tmp_path, traits, size=size) == (content(SIZE), ["", AT_60])
 
@@ -128,13 +128,13 @@ def test_without_a_validator_a_checksum_decides(web, tmp_path):
 
 @pytest.mark.parametrize("kind", ["tag", "dated"])
 @pytest.mark.parametrize("answer", ["", "+credulous"])
-def test_a_file_that_changes_meanwhile_is_got_anew(web, tmp_path, kind, answer, quick):
+def test_a_file_that_changes_meanwhile_is_downloaded_again(web, tmp_path, kind, answer, quick):
     got, ranges = fetch(web, tmp_path, f"{kind}+cut+changes{answer}")
     assert got == content(SIZE, "new")
     assert ranges == ["", AT_60, ""][: 3 if answer else 2]
 
 
-def test_a_changed_file_that_only_the_checksum_tells_is_got_anew(web, tmp_path, quick):
+def test_a_file_with_a_wrong_checksum_is_downloaded_again(web, tmp_path, quick):
     found = fetch(web, tmp_path, "cut+changes", checksum=sha256(content(SIZE, "new")))
     assert found == (content(SIZE, "new"), ["", AT_60, ""])
 
@@ -151,7 +151,7 @@ def test_servers_that_answer_ranges_wrongly_still_give_the_file(web, tmp_path, a
     ("traits", "reason"),
     [("tag+cut+login", "it has 26 bytes, not 300000"), ("tag+cut+login+chunked", "its server sends a web page")],
 )
-def test_a_page_that_asks_for_a_login_costs_no_byte(web, tmp_path, traits, reason, options):
+def test_a_login_page_discards_no_bytes(web, tmp_path, traits, reason, options):
     path = f"file/{traits}/{SIZE}"
     with pytest.raises(ParleyError, match=f"{reason}.* 180000 bytes are kept"):
         download([web.url(path)], tmp_path / "target", size=SIZE, **options)
@@ -209,7 +209,7 @@ def test_bytes_of_two_mirrors_are_used_only_while_a_checksum_is_known(web, tmp_p
         ("stale", {"checksum": sha256(content(SIZE))}),
     ],
 )
-def test_a_mirror_whose_answer_is_refused_costs_no_byte_of_another(web, tmp_path, quick, other, options):
+def test_a_refused_answer_of_a_mirror_discards_no_bytes(web, tmp_path, quick, other, options):
     lame = f"file/tag+lame/{SIZE}"
     (tmp_path / "stale").write_bytes(bytes(SIZE))
     others = [str(tmp_path / "stale") if other == "stale" else web.url(other)]
@@ -362,7 +362,7 @@ def refuse(*_):
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
-def test_without_file_locks_each_process_has_a_partial_file_of_its_own(web, tmp_path, quick, monkeypatch):
+def test_without_file_locks_each_process_has_its_own_partial_file(web, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     path = f"file/slow+unmeasured/{SIZE}"
     with ThreadPoolExecutor(2) as pool:
@@ -392,7 +392,7 @@ with exclusive_lock(Path(sys.argv[2], "third")):
 """
 
 
-def test_without_file_locks_a_killed_process_leaves_only_what_is_removed_as_any_temporary_file(web, tmp_path):
+def test_without_file_locks_a_killed_process_leaves_only_temporary_files(web, tmp_path):
     path = f"file/tag+slow/{100 * SIZE}"
     with subprocess.Popen([sys.executable, "-c", LOCKLESS, web.url(path), str(tmp_path)]) as process:
         until = time.monotonic() + 60
@@ -410,7 +410,7 @@ def refuse_to_wait(_, how):
 
 
 @pytest.mark.parametrize("flock", [refuse, refuse_to_wait])
-def test_a_lock_that_fails_costs_no_byte_of_the_file_that_others_write(web, tmp_path, quick, monkeypatch, flock):
+def test_a_failed_lock_discards_no_bytes_of_other_processes(web, tmp_path, quick, monkeypatch, flock):
     lame = web.url(f"file/tag+lame/{SIZE}")
     with pytest.raises(ParleyError, match="180000 bytes are kept"):
         download([lame], tmp_path / "target")
@@ -460,7 +460,7 @@ def test_http_libraries_are_loaded_only_for_a_download():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_full_disk_ends_in_a_sentence_and_costs_no_byte(web, tmp_path, small_disk):
+def test_a_full_disk_is_reported_and_discards_no_bytes(web, tmp_path, small_disk):
     disk = tmp_path / "disk"
     small_disk.mount(disk, 1 << 17)
     with pytest.raises(ParleyError, match=r"300,000 more bytes are needed, but the disk has only [\d,]+ free"):
@@ -484,7 +484,7 @@ download([sys.argv[1]], sys.argv[2], allow_private_hosts=True)
 
 
 @pytest.mark.slow
-def test_ten_kills_cost_no_byte_that_was_kept(web, tmp_path):
+def test_ten_kills_discard_no_bytes(web, tmp_path):
     size, chance = 30_000_000, random.Random(4)
     path = f"file/tag+slow/{size}"
     command = [sys.executable, "-c", PROCESS, web.url(path), str(tmp_path / "target")]

@@ -364,7 +364,7 @@ class TestInks:
         assert kinds(content) == (("cmyk",) if letter == "B" else ("cmyk", "sixteen_bit"))
         assert colour(content) == RED
 
-    def test_the_profile_decides_what_an_ink_looks_like(self):
+    def test_the_profile_determines_the_colour_of_an_ink(self):
         # The inverse of the usual: full cyan prints red.
         profile = ink_profile(lambda inks: RED_LAB if inks == (True, False, False, False) else (100, 0, 0))
         cyan = [0, 255, 255, 255]

@@ -114,7 +114,7 @@ def test_a_class_may_change_if_a_later_run_would_ask_again(tmp_path):
 
 
 @pytest.mark.parametrize("rule", ["hash_images_0000", f"hash_images_{REUSED}"])
-def test_what_is_made_of_tars_depends_on_their_bytes(tmp_path, rule):
+def test_outputs_of_tars_depend_on_their_bytes(tmp_path, rule):
     tars = [str(tmp_path / f"{name}.tar") for name in NAMES]
     for tar in tars:
         (tmp_path / tar).write_text(tar)

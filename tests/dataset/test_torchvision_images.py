@@ -226,7 +226,7 @@ def test_datasets_of_files_give_their_bytes(tmp_path, dataset):
     assert list(found.values()) == [expected]
 
 
-def test_a_file_that_is_no_image_is_left_to_the_stage_that_judges_images(tmp_path):
+def test_files_that_are_not_images_are_left_to_the_fetch_stage(tmp_path):
     write(tmp_path / "fox/1.jpg", picture(1))
     write(tmp_path / "fox/2.jpg", b"not an image")
     assert list(packed(tmp_path, options(tmp_path, "ImageFolder"), named("fox"))["fox"].values()) == [
@@ -316,7 +316,7 @@ def archives(tmp_path, monkeypatch):
     server.server_close()
 
 
-def test_what_is_missing_is_downloaded_and_what_is_there_is_not(tmp_path, archives, caplog):
+def test_only_missing_files_are_downloaded(tmp_path, archives, caplog):
     caplog.set_level("INFO", "parley")
     requests, bodies = archives
     found = packed(tmp_path, options(tmp_path / "data", "OxfordIIITPet"), named("Abyssinian"))
@@ -330,7 +330,7 @@ def test_what_is_missing_is_downloaded_and_what_is_there_is_not(tmp_path, archiv
     assert len(requests) == asked
 
 
-def test_a_download_that_was_interrupted_while_unpacking_is_unpacked_anew(tmp_path, archives):
+def test_an_interrupted_unpacking_starts_again(tmp_path, archives):
     requests, bodies = archives
     left = tmp_path / "data" / UNFINISHED / "oxford-iiit-pet"
     left.mkdir(parents=True)
@@ -345,7 +345,7 @@ def test_a_download_that_was_interrupted_while_unpacking_is_unpacked_anew(tmp_pa
     assert set(requests) == {"/served-annotations.tar.gz"}
 
 
-def test_what_another_experiment_is_downloading_is_awaited(tmp_path, archives, caplog):
+def test_waits_for_the_download_of_another_experiment(tmp_path, archives, caplog):
     caplog.set_level("INFO", "parley")
     (requests, bodies), data, found = archives, tmp_path / "data", []
     given = options(data, "OxfordIIITPet")

@@ -77,7 +77,7 @@ def test_of_many_silent_addresses_only_some_are_tried(tmp_path, monkeypatch):
     assert tried == [(f"127.0.0.{last}", port) for last in range(1, 9)]
 
 
-def test_a_proxy_may_be_private_but_not_what_it_is_asked_for(web, tmp_path, monkeypatch):
+def test_a_proxy_may_be_private_but_not_the_requested_host(web, tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.setenv("no_proxy", "")
     download([f"http://files.invalid/{web.token}/text/list"], tmp_path / "target")

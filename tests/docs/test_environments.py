@@ -18,7 +18,7 @@ def pins():
     return dict(named)
 
 
-def test_constraints_hold_what_pyproject_pins_and_it_pins_every_dependency(program):
+def test_constraints_match_pyproject_and_every_dependency_is_pinned(program):
     check_pins = program(".ci/check_pins.py")
     assert check_pins.pin_errors() == []
     assert set(pins().items()) <= {tuple(line.split("==")) for line in check_pins.constraints().splitlines()[1:]}

@@ -94,7 +94,7 @@ def test_each_takes_few_lines(section):
     assert 0 < sum(text.count("\n") for text in files) + len(added) <= MOST_LINES
 
 
-def test_what_stands_twice_or_nowhere_is_no_place_for_a_change():
+def test_context_lines_must_occur_exactly_once():
     assert changed("a\nb\n", " a\n+c\n") == "a\nc\nb\n"
     for text in ("a\na\n", "b\n"):
         with pytest.raises(AssertionError):
@@ -115,7 +115,7 @@ def test_its_types_are_right(extended):
 
 
 @pytest.mark.slow
-def test_its_own_tests_and_those_of_what_it_changes_pass(extended):
+def test_tests_of_the_added_and_changed_files_pass(extended):
     called(extended, "parley.cli.main", "config-docs")
     own = {path for _, path, _ in blocks() if path.startswith("tests")}
     called(extended, "pytest", "-q", "-p", "no:cacheprovider", *sorted(own), *TESTS_OF_WHAT_CHANGES)

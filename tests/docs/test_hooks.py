@@ -37,13 +37,13 @@ def test_code_is_left_as_it_is(hooks):
     assert hooks.for_site(text, "docs/x.md") == "```\n[a](../config/README.md)\n```\n[a](config.md)\n"
 
 
-def test_two_links_of_a_line_are_both_written_anew(hooks):
+def test_both_links_of_a_line_are_rewritten(hooks):
     text = "[a](../config/README.md), [b](../CHANGELOG.md)"
     assert hooks.linked(text, "docs/x.md") == ["config/README.md", "CHANGELOG.md"]
     assert hooks.for_site(text, "docs/x.md") == "[a](config.md), [b](changelog.md)"
 
 
-def test_the_notebook_shows_its_text_its_code_and_what_came_of_it(hooks, tmp_path):
+def test_the_notebook_page_has_text_code_and_output(hooks, tmp_path):
     cells = [
         {"cell_type": "markdown", "source": ["# Title\n", "text"]},
         {

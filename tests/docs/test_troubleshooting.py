@@ -61,7 +61,7 @@ def test_every_message_of_snakemake_exists(snakemakes):
     assert [message for message in messages if not said_in(message, snakemakes)] == []
 
 
-def test_a_message_that_nobody_gives_is_found(ours):
+def test_a_documented_message_missing_from_the_code_is_found(ours):
     assert said_in("Config: the key … is unknown", ours)
     assert not said_in("Config: the key … is unheard of", ours)
     assert not said_in("…", ours)

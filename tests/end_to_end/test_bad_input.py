@@ -27,14 +27,14 @@ def refused(project, *arguments, **values):
     return out
 
 
-def test_unknown_keys_and_wrong_values_are_told_together(project):
+def test_unknown_keys_and_wrong_values_are_reported_together(project):
     out = refused(project, seeed=3, training={"steps": "many"})
     assert "the key seeed is unknown; did you mean seed?" in out
     assert "training.steps is 'many'" in out
     assert "Finished jobid" not in out
 
 
-def test_everything_wrong_with_a_class_set_is_told_together(project):
+def test_all_errors_of_a_class_set_are_reported_together(project):
     classes = class_set(
         project, "ant\tn1\tin\t\t\nant\tn00000002\tin\t\t\na/b\tn00000003\tup\t\t\n..\tn00000004\tin\t\t\n"
     )
@@ -104,7 +104,7 @@ def test_k_above_the_classes_is_reported(project):
     assert "evaluation.k is 3, but there are only 1 in-domain classes" in refused(project, evaluation={"k": 3})
 
 
-def test_missing_files_of_later_stages_are_told_before_the_first_job(project):
+def test_missing_files_of_later_stages_are_reported_before_the_first_job(project):
     (project.folder / "pictures/ant").mkdir(parents=True, exist_ok=True)
     classes = class_set(project, "ant\tn00000001\tin\t\t\nbee\tn00000002\tin\t\t\n")
     out = refused(
@@ -146,7 +146,7 @@ def test_faults_of_every_kind_are_one_list_in_a_dry_run(project):
     assert "evaluation.k" not in out
 
 
-def test_missing_inputs_are_told_in_a_dry_run_unless_the_target_does_without(project):
+def test_missing_inputs_that_the_target_needs_are_reported_in_a_dry_run(project):
     (project.folder / "pictures").mkdir(exist_ok=True)
     classes = class_set(project, "wasp\tn99999999\tin\t\t\n", "none.tsv")
     (project.folder / "a.tsv").write_text("class\tcolour\tsize\nwasps\tyellow\tsmall\n")
@@ -247,7 +247,7 @@ def test_an_unreadable_image_is_counted_and_replaced(project):
     assert all("broken" in row[0] for row in bad)
 
 
-def test_images_count_by_their_bytes_and_what_is_left_out_is_named(project):
+def test_images_are_recognised_by_their_bytes_and_skipped_files_named(project):
     """Names do not say what is an image; HEIC and images that are too costly to decode are told apart from damage."""
     from made_images import RGB, png
     from PIL import Image
@@ -290,7 +290,7 @@ def test_ready_made_features_that_do_not_exist_are_all_named(project):
         assert f"{name}, which is not a file" in out
 
 
-def test_a_network_that_torchvision_does_not_have_is_told_before_the_first_job(project):
+def test_an_unknown_network_is_reported_before_the_first_job(project):
     folder = project.folder / "pictures/ant"
     folder.mkdir(parents=True, exist_ok=True)
     out = refused(project, features={"backbone": "resnet43", "weights": "random"})
@@ -298,7 +298,7 @@ def test_a_network_that_torchvision_does_not_have_is_told_before_the_first_job(p
     assert "Finished jobid" not in out
 
 
-def test_too_few_pictures_in_a_folder_are_told_before_the_first_job(project):
+def test_too_few_images_in_a_folder_are_reported_before_the_first_job(project):
     folder = project.folder / "few/ant"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "only.png").touch()

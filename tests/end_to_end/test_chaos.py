@@ -76,7 +76,7 @@ def test_other_cores_and_groups_change_nothing(server, undisturbed, tmp_path):
     assert [name for name in same_bytes.differing(calm, tmp_path) if name not in told] == []
 
 
-def test_disks_that_run_full_at_three_stages_cost_nothing_but_the_rerun(server, undisturbed, tmp_path, small_disk):
+def test_full_disks_at_three_stages_need_only_a_rerun(server, undisturbed, tmp_path, small_disk):
     calm, _ = undisturbed
     whole_lines.write_experiment(tmp_path, server.address)
     (tmp_path / "results/tiny").mkdir(parents=True)
@@ -98,7 +98,7 @@ def test_disks_that_run_full_at_three_stages_cost_nothing_but_the_rerun(server, 
     assert [path for path in same_bytes.differing(calm, tmp_path) if path in made] == []
 
 
-def test_a_cache_mounted_read_only_is_read_and_what_it_lacks_is_reported(server, undisturbed, tmp_path, small_disk):
+def test_a_read_only_cache_is_read_and_missing_images_are_reported(server, undisturbed, tmp_path, small_disk):
     calm, _ = undisturbed
     whole_lines.write_experiment(tmp_path, server.address)
     (tmp_path / "resources").mkdir()

@@ -84,7 +84,7 @@ def test_a_damaged_file_stops_the_stage_that_reads_it(project, config, pattern, 
         (f"{RUN}/best.pt", f"{RUN}/evaluation.json"),
     ],
 )
-def test_what_is_told_helps(project, config, name, reader):
+def test_the_advice_for_a_damaged_file_works(project, config, name, reader):
     project.snakemake("--cores", "2", name, reader, config=config)
     path = project.folder / name
     content = path.read_bytes()

@@ -57,7 +57,7 @@ def test_the_report_shows_the_summary(results, open_page):
         assert cell.startswith(f"{float(row['mean']):.3f}")
 
 
-def test_filters_count_what_the_messages_say(results, open_page, talks):
+def test_filter_counts_agree_with_the_messages(results, open_page, talks):
     page = open_page(results / "browser.html").page
     page.wait_for_selector("#main .card")
     right = sum(answer == target for answer, target, _ in talks.values())
@@ -67,7 +67,7 @@ def test_filters_count_what_the_messages_say(results, open_page, talks):
     assert f"{len(talks) - right} dialogues, 0 correct" in wrong.locator("body").inner_text()
 
 
-def test_the_search_for_a_class_finds_what_was_taken_for_it(results, open_page, talks):
+def test_the_search_for_a_class_finds_its_confusions(results, open_page, talks):
     with h5py.File(results / "runs/adaptive/1/messages.hdf5") as file:
         labels, ids = json.loads(file.attrs["labels"]), file.attrs["candidate_ids"].tolist()
     wrong, right = next((answer, target) for answer, target, _ in talks.values() if answer != target)

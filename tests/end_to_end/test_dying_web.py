@@ -129,7 +129,7 @@ def test_the_counts_add_up_by_class_by_reason_and_by_host(fetched):
     assert host["rejected"] == funnel["rejected"]
 
 
-def test_a_rerun_asks_again_only_about_what_may_pass(fetched, project, web):
+def test_a_rerun_retries_only_temporary_failures(fetched, project, web):
     before = Counter(web.requests())
     config = project.folder / "dying.yaml"
     project.snakemake("--cores", "2", "splits", "--forcerun", "fetch_images_0000", config=config)

@@ -47,7 +47,7 @@ def test_a_second_call_has_nothing_to_do(project, shared):
     assert project.jobs(shared, *TARGETS) == {}
 
 
-def test_the_parquet_file_holds_what_came_through_and_names_what_did_not(results):
+def test_the_parquet_file_has_successful_runs_and_names_the_others(results):
     table = pq.read_table(results / "export/messages.parquet")
     assert set(table["run"].to_pylist()) == {"bits", "numbers"}
     assert set(table["part"].to_pylist()) == set(PARTS)
@@ -79,7 +79,7 @@ def test_there_are_arrays_of_each_and_attributes_take_the_labels_place(project, 
         assert file["names"].tolist() == list(ATTRIBUTES)
 
 
-def test_the_tables_show_every_run_and_only_what_was_asked_for(results):
+def test_the_tables_show_every_run_and_the_requested_columns(results):
     assert {path.name for path in (results / "tables").glob("[!.]*")} == {"main.md", "main.tex", "one.md", "one.tex"}
     main = (results / "tables/main.md").read_text()
     assert main.count("| lost | – |") == 3

@@ -47,7 +47,7 @@ def test_the_run_that_failed_is_counted_with_its_reason(results):
     assert counts == {("fine", 2, 0), ("lost", 0, 2)}
 
 
-def test_the_report_shows_it_beside_the_others(results):
+def test_the_report_shows_failed_and_successful_runs(results):
     page = (results / "report.html").read_text()
     assert "2 seeds of this run failed and are excluded from all means: seeds 1 and 2." in page
     assert "Run lost: The loss of seed 1 is no longer finite" in page
@@ -89,7 +89,7 @@ def test_measures_and_claims_pass_over_the_run_that_failed(project, results):
     assert "not measurable \\(0 seeds, 2 left out\\)" in shown
 
 
-def test_the_report_shows_messages_beside_chance(results):
+def test_the_report_compares_messages_with_chance(results):
     page = (results / "report.html").read_text()
     assert '<table class="language" data-run="fine">' in page
     assert 'data-run="lost">' not in page.split("Messages as a language")[1].split("</table>")[0]

@@ -37,7 +37,7 @@ def test_an_experiment_by_reference_computes_no_features_and_plays_the_same_game
             assert np.array_equal(one["Predictions"][:], other["Predictions"][:])
 
 
-def test_another_set_of_images_computes_only_what_is_new_to_it(project, copied):
+def test_another_image_set_computes_only_new_features(project, copied):
     more = {**TINY, "split": {"in": {"train": 7, "dev": 2, "test": 1}, "out": {"ood": 4}}}
     config = project.write_config("more", **more)
     out = project.snakemake("--cores", "2", "features", config=config)

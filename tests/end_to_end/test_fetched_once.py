@@ -85,7 +85,7 @@ def test_a_forced_fetch_judges_the_cached_bytes_again_and_asks_for_none(project,
     assert without_time(manifest.read_text()) == without_time(before)
 
 
-def test_another_class_set_asks_only_for_what_is_new(project, line):
+def test_another_class_set_requests_only_new_images(project, line):
     _, server = line
     asked = set(server.requests())
     config = project.write_config(

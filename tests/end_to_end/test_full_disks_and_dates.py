@@ -125,7 +125,7 @@ def test_a_run_that_is_killed_leaves_no_table_of_the_earlier_config(project):
     assert set(project.planned("tiny.yaml")) >= {"train_run", "evaluate_run", "summarise", "build_report"}
 
 
-def test_a_run_in_which_every_seed_failed_has_an_exit_status_of_its_own(project):
+def test_exit_status_if_every_seed_failed(project):
     change(project, optimizer="SGD", learning_rate=1e30)
     for target in ("train", "train", "summary"):  # The second has nothing to do.
         status, out, _ = ended(project, target, seconds=300)

@@ -49,7 +49,7 @@ def kill_one_in_training(cluster, killed):
             killed.append(pod.name)
 
 
-def test_pods_with_a_store_between_them_leave_what_one_computer_does(
+def test_pods_with_shared_storage_write_the_same_files_as_one_computer(
     finished, another_project, store, tmp_path, monkeypatch
 ):
     first, spread = another_project(), another_project()

@@ -113,7 +113,7 @@ def test_a_job_in_an_environment_without_parley_finds_the_package_last(call, env
     assert call("python", "-S", "-c", code, scripts).strip() == str(scripts.parents[3])
 
 
-def test_the_wheel_has_no_tests_and_what_pip_shows_of_it_has_no_exact_versions(wheel):
+def test_the_wheel_has_no_tests_and_no_exact_versions(wheel):
     with zipfile.ZipFile(wheel) as files:
         names = files.namelist()
         (about,) = (files.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))

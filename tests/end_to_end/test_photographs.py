@@ -123,7 +123,7 @@ def test_every_row_is_the_photograph_that_it_says_it_is(photographs):
                 assert folder_of[sha256.decode()] == folders[names[int(target)]]
 
 
-def test_messages_and_evaluation_tell_the_same_story(photographs):
+def test_messages_agree_with_the_evaluation(photographs):
     results, *_ = photographs
     run = results / "runs/adaptive/1"
     parts = json.loads((run / "evaluation.json").read_text())["parts"]

@@ -59,7 +59,7 @@ def rules(found, jobs):
 
 
 @pytest.mark.parametrize("name", ["tiny", "two"])
-def test_everything_is_told_and_hashed(here, name):
+def test_provenance_lists_and_hashes_every_file(here, name):
     found = document(name)
     told = {entity.removeprefix("path:"): facts for entity, facts in found["entity"].items()}
     for path, facts in told.items():
@@ -81,7 +81,7 @@ def test_everything_is_told_and_hashed(here, name):
     assert len(list(read.get_records())) == sum(len(found[section]) for section in found if section != "prefix")
 
 
-def test_experiments_share_what_they_share_and_nothing_else(here):
+def test_experiments_share_only_resources(here):
     one, two = document("tiny"), document("two")
     shared = [entity for entity in one["entity"] if entity.startswith("path:resources/")]
     assert shared == [entity for entity in two["entity"] if entity.startswith("path:resources/")]
@@ -180,7 +180,7 @@ def pictures_of(part, question):
 
 
 @pytest.mark.parametrize(("part", "question", "among"), [("test", "", "seen"), ("ood", ".ood", "all")])
-def test_talking_about_a_picture_says_what_the_workflow_wrote_down(here, capsys, tmp_path, part, question, among):
+def test_parley_talk_agrees_with_the_workflow(here, capsys, tmp_path, part, question, among):
     for row, content, said, thought, labels in pictures_of(part, question):
         picture = tmp_path / "anything.dat"
         picture.write_bytes(content)
@@ -234,7 +234,7 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
         assert "defect" not in err
 
 
-def test_a_rerun_changes_what_followed_from_it_and_nothing_else(project, both, here):
+def test_a_rerun_changes_only_dependent_files(project, both, here):
     before = document("tiny")
     module = project.folder / "src/parley/report/figures/curves.py"
     module.write_text(module.read_text() + "\nADDED = 1\n")

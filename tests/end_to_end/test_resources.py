@@ -22,7 +22,7 @@ def asked(project):
     return json.loads(line.removeprefix("RULES "))
 
 
-def test_memory_and_time_of_each_rule_disk_of_what_fills_it_and_gpus_of_what_uses_them(project):
+def test_every_rule_requests_the_resources_it_needs(project):
     project.edit("Snakefile", TELL)
     rules = asked(project)
     assert len(rules) > 30

@@ -13,7 +13,7 @@ def project(finished):
     return finished
 
 
-def test_seeds_of_a_job_leave_what_each_leaves_alone(project):
+def test_seeds_trained_together_write_the_same_files(project):
     seeds = [1, 2, 3]
     alone = project.write_config("alone", **{**TINY, "seeds": seeds})
     together = project.write_config("together", **{**TINY, "seeds": seeds, "seeds_per_job": 2})

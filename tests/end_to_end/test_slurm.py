@@ -80,7 +80,7 @@ def finished_on_nodes(another_project, cluster):
     return alone, spread, node
 
 
-def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finished_on_nodes, cluster):
+def test_two_nodes_write_the_same_files_as_one_computer_although_one_dies(finished_on_nodes, cluster):
     alone, spread, dead = finished_on_nodes
     assert differing(alone.folder, spread.folder) == []
     assert cluster.states()[dead].startswith("down")

@@ -249,7 +249,7 @@ def test_a_terminal_of_80_columns(project, tiny, changed_config):
     assert "\x1b" not in told
 
 
-def test_a_folder_that_is_no_clone_and_a_wrong_config(project, tiny, tmp_path):
+def test_folders_that_are_not_a_clone_and_a_wrong_config(project, tiny, tmp_path):
     done = call(project, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "does not contain the Parley workflow" in done.stderr

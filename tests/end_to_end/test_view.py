@@ -173,7 +173,7 @@ def test_a_killed_job_is_reported_as_killed(project, config):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_run_whose_output_nobody_reads_any_more_ends_as_usual(project, fails):
+def test_a_run_with_closed_output_ends_as_usual(project, fails):
     """As after `| head -1`, or when a connection is lost under nohup."""
     descriptions = project.folder / "results/tiny/descriptions.csv"
     given = descriptions.read_bytes()

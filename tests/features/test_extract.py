@@ -212,7 +212,7 @@ def test_only_the_layers_asked_for_and_half_the_map(tmp_path, tars):
 
 
 @pytest.mark.parametrize("map_dtype", ["float16", "float32"])
-def test_features_that_are_not_finite_are_laid_on_the_weights(tmp_path, tars, map_dtype):
+def test_blames_the_weights_for_features_that_are_not_finite(tmp_path, tars, map_dtype):
     own = torchvision.models.resnet18(weights=None).state_dict()
     own["conv1.weight"][...] = float("nan")
     torch.save(own, tmp_path / "own.pth")

@@ -39,7 +39,7 @@ def test_equal_to_torchvisions_resize_and_crop(width, height, sizes, interpolati
     assert torch.equal(torch.from_numpy(ours).permute(2, 0, 1), theirs)
 
 
-def test_a_thin_strip_costs_no_memory():
+def test_a_thin_strip_needs_little_memory():
     strip = np.zeros((2, 60_000, 3), np.uint8)
     strip[:, 29_900:30_100] = 255
     pixels = pixels_of(encoded(Image.fromarray(strip)), Transform(64, 64, HALF, HALF))

@@ -138,7 +138,7 @@ def test_mismatched_keys_are_reported_with_the_first_names(tmp_path):
         ("meta", "float32 without values"),
     ],
 )
-def test_weights_that_are_no_floats_are_refused(tmp_path, kind, named):
+def test_weights_that_are_not_floats_are_refused(tmp_path, kind, named):
     state = torchvision.models.get_model(NET, weights=None).state_dict()
     torch.save(state | {"fc.bias": state["fc.bias"].to(kind)}, tmp_path / "own.pth")
     with pytest.raises(ParleyError, match=rf"does not fit {NET}: it does not store floats in fc.bias \({named}\)"):
@@ -155,7 +155,7 @@ def test_weights_that_are_no_floats_are_refused(tmp_path, kind, named):
         (lambda _: b"version https://git-lfs.github.com/spec/v1", "it is a Git LFS pointer"),
     ],
 )
-def test_a_file_that_is_cut_off_or_no_weights_is_named(tmp_path, name, content, told):
+def test_names_the_kind_of_a_file_without_weights(tmp_path, name, content, told):
     state = torchvision.models.get_model(NET, weights=None).state_dict()
     save = torch.save if name == "own.pth" else safetensors.torch.save_file
     save(state, tmp_path / name)
@@ -173,7 +173,7 @@ class Evil:
     "content",
     [{"epoch": 3, "state_dict": {}}, [1, 2], Evil(), {"weight": Evil()}],
 )
-def test_files_that_are_no_state_dict_are_refused_without_running_code(tmp_path, monkeypatch, content):
+def test_other_files_of_torch_save_are_refused_without_running_code(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(ParleyError, match=r"w\.pth"):

@@ -193,7 +193,7 @@ def test_each_entropy_term_alone_equals_the_literal_game(preset):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_accuracy_at_k_of_training_batches_equals_the_literal_game(preset):
+def test_training_accuracy_at_k_equals_the_literal_game(preset):
     found = set()
     for seed in range(5):
         case = make_case(seed, {"preset": preset, "max_exchanges": 4}, {"batch": 7, "candidates": 6, "words": 4})

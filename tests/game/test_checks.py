@@ -52,7 +52,7 @@ def broken(loss_step, index, value, **fields):
         ("go_on", "decisions to go on have values other than 0 and 1"),
     ],
 )
-def test_a_value_that_is_no_bit_is_reported(step, name, sentence):
+def test_a_value_that_is_not_a_bit_is_reported(step, name, sentence):
     loss_step, game, agents = step
     assert f"training.checks: at step 12, {sentence} (seed 6)." in findings_of(
         broken(loss_step, 0, 0.5, **{name: 0}), game, agents

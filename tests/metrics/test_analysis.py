@@ -135,7 +135,7 @@ def test_seeds_with_different_candidates_are_not_pooled(tmp_path):
         pool(analyses, "adaptive")
 
 
-def test_mean_over_seeds_leaves_out_what_was_not_measured():
+def test_mean_over_seeds_ignores_nan():
     values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
     assert mean_over_seeds(values) == pytest.approx([2, 5, np.nan], nan_ok=True)
 

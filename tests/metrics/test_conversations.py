@@ -107,7 +107,7 @@ def test_a_dialogue_that_continues_after_its_stop_is_refused(tmp_path):
         read_conversations(path)
 
 
-def test_a_target_that_is_no_candidate_is_refused(tmp_path):
+def test_a_target_that_is_not_a_candidate_is_refused(tmp_path):
     path = write_messages(tmp_path / "messages.hdf5", [Talk("k", 5, [[1, 0]], 1)], ["a", "b"])
     with pytest.raises(ParleyError, match="Target 5 is not among candidate_ids"):
         read_conversations(path)

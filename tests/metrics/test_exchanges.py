@@ -82,7 +82,7 @@ def test_first_places_are_shared():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_no_numbers_are_refused(bad):
+def test_scores_that_are_not_finite_are_refused(bad):
     scores = np.array([[bad, 0.0]])
     for function in (target_ranks, lambda s, t: hits(s, t, 1), nll_nats):
         with pytest.raises(ValueError, match="finite"):

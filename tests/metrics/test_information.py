@@ -63,7 +63,7 @@ def test_information_by_hand_and_its_correction():
     assert miller_madow_bits(x, y) == pytest.approx(-1 / 8 / np.log(2))
 
 
-def test_independence_is_no_information_and_never_less():
+def test_independent_variables_have_zero_mutual_information():
     # The three entropies add up to -9e-16 before it is cut off.
     assert mutual_information_bits(np.repeat(np.arange(3), 11), np.tile(np.arange(11), 3)) == 0
 

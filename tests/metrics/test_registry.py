@@ -72,7 +72,7 @@ def test_every_permutation_tested_metric_has_a_null_and_no_other_has(measured):
         assert set(measured[key]) == set(PERMUTATION_TESTED)
 
 
-def test_what_is_missing_is_named():
+def test_problems_are_listed_by_metric():
     bare = Metric("bare", "", "", " ")
     assert problems([bare], {"old"}) == [
         "bare: the registry row has no unit",

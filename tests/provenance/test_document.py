@@ -49,7 +49,7 @@ def test_the_library_prov_reads_it_and_traces_a_file_back(history):
     assert str(values["prov:startTime"]) == "2026-11-26 06:02:00+00:00"
 
 
-def test_an_earlier_version_that_a_job_read_is_an_entity_of_its_own(history):
+def test_an_earlier_version_that_a_job_read_is_a_separate_entity(history):
     before = sha256_of("resources/table.tsv")
     write(Path("resources/table.tsv"), "green\t1\n")
     write_record(record("count", {"words": ["words.txt"]}, {"table": ["resources/table.tsv"]}, 5))
@@ -75,7 +75,7 @@ def test_a_removed_input_is_marked(history):
     assert written()["entity"]["path:words.txt"] == {"parley:state": GONE}
 
 
-def test_logs_benchmarks_and_hidden_files_are_no_artefacts(history):
+def test_logs_benchmarks_and_hidden_files_are_not_listed(history):
     for name in ("logs/a.log", "benchmarks/a.tsv", ".hidden", "pages/.x", "provenance.json"):
         write(Path("results/e", name), "x")
     assert not [name for name in written()["entity"] if "log" in name or "bench" in name or "/." in name]

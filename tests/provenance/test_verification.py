@@ -123,7 +123,7 @@ def test_without_a_readable_provenance_json_the_status_is_2(verified, content):
 
 
 @pytest.mark.parametrize("folder", ["results/copy", "results/a b", "elsewhere/results/e", "elsewhere/results/copy"])
-def test_a_copied_folder_is_checked_itself(verified, folder):
+def test_verifies_the_files_of_a_copied_folder(verified, folder):
     shutil.copytree("results/e", folder)
     if folder.startswith("elsewhere"):
         shutil.copytree("resources", "elsewhere/resources")
@@ -151,7 +151,7 @@ def test_a_copy_without_records_is_checked(verified):
     assert verified(folder="results/copy")[0] == 1
 
 
-def test_files_of_a_copy_are_explained_and_checked_by_stages(verified, capsys):
+def test_explains_and_checks_the_files_of_a_copy(verified, capsys):
     shutil.copytree("results/e", "results/copy")
     assert main(["explain", "results/copy/sum.txt"]) == 0
     assert "made by paint" in capsys.readouterr().out
@@ -162,7 +162,7 @@ def test_files_of_a_copy_are_explained_and_checked_by_stages(verified, capsys):
     assert Path(re.search(r"remove (\S+) instead", str(caught.value))[1]).is_file()
 
 
-def test_no_crate_is_made_of_a_copy(verified, capsys):
+def test_refuses_to_pack_a_copy(verified, capsys):
     shutil.copytree("results/e", "results/copy")
     assert main(["crate", "results/copy", "--out", "c.zip"]) == 1
     assert "is a copy of results/e" in capsys.readouterr().err
@@ -188,7 +188,7 @@ def test_the_latest_record_of_a_job_that_ran_again_in_a_copy_is_named(verified, 
         check_undamaged([f"{folder}/sum.txt"])
 
 
-def test_a_path_that_is_no_results_folder_is_refused(verified):
+def test_a_path_that_is_not_a_results_folder_is_refused(verified):
     for folder in ("results/f", "."):
         status, _, err = verified(folder=folder)
         assert status == 2

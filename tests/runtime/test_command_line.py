@@ -22,7 +22,7 @@ from parley.runtime.code_digest import ROOT
         ("../x.y=3", "../x.y is not a key"),
     ],
 )
-def test_a_wrong_setting_is_explained(entry, told):
+def test_explains_a_wrong_config_option(entry, told):
     with pytest.raises(WorkflowError) as caught:
         plugin._parse_checked(["seeds=[1]", entry])
     assert str(caught.value).startswith(f"--config: {told}")
@@ -38,7 +38,7 @@ def test_a_wrong_setting_is_explained(entry, told):
         (["--configfile", "mine.yaml"], "mine.yaml does not exist; check the path.\n"),
     ],
 )
-def test_nothing_ends_in_a_traceback(tmp_path, arguments, told):
+def test_wrong_options_end_without_a_traceback(tmp_path, arguments, told):
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", ROOT.parents[1] / "Snakefile", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT.parent)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -113,7 +113,7 @@ def test_jobs_between_two_rules_of_until_run(tmp_path, until, made, patched):
     assert "".join(sorted(path.name for path in tmp_path.glob("?"))) == made
 
 
-def test_a_common_name_stands_for_the_rules_of_all_groups():
+def test_a_common_name_selects_the_rules_of_all_groups():
     names = ("all", "split", "train_run_1", "train_run_3", "train_runs_1")
     rules = [SimpleNamespace(name=name, output=[], is_producer=lambda path: True) for name in names]
     chosen = {"until": frozenset({"train_run"}), "omit_from": ["split"], "forcerun": set(), "targets": ["a_1"]}

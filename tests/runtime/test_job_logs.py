@@ -158,7 +158,7 @@ def test_many_failed_jobs_are_counted(log):
     assert len(lines) == 1 + 2 * MOST_LISTED + 2
 
 
-def test_after_an_interruption_what_is_saved_is_listed():
+def test_after_an_interruption_saved_jobs_are_listed():
     why = "Training of seed 1 was asked to stop and is saved at step 6 of 10; run the same command again."
     assert interruption_lines([FailedJob("train_run adaptive 1", "x", why), FailedJob("split", "y", "")]) == [
         "Interrupted. Finished files are kept; run the same command again to continue.",

@@ -45,7 +45,7 @@ def call(tmp_path):
     return snakemake
 
 
-def test_a_call_that_makes_both_is_enough(call, tmp_path):
+def test_one_call_makes_both(call, tmp_path):
     call("all", "extra")
     assert "extra.txt" in (tmp_path / "list.txt").read_text()
     assert "Nothing to be done" in call("-n", "all")

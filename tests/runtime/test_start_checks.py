@@ -114,7 +114,7 @@ with stage.stage(Job()) as logger:
 
 
 @pytest.mark.parametrize("shown", [True, False], ids=["the view has the terminal", "the job has the terminal"])
-def test_what_a_log_has_no_space_for_is_on_the_terminal(small_disk, tmp_path, shown):
+def test_a_message_that_does_not_fit_on_the_disk_is_printed(small_disk, tmp_path, shown):
     small_disk.mount(tmp_path / "logs", 8192)
     (tmp_path / "logs/full").write_bytes(bytes(4096))
     program = JOB.format(shown=shown, log=str(tmp_path / "logs/job.log"))

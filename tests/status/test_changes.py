@@ -34,7 +34,7 @@ def test_a_value_deep_inside_is_named_as_in_the_config():
     assert described(old, new) == (["game.message_bits 16 → 8", "training.steps 3000 → 4000"], None)
 
 
-def test_the_digest_of_the_code_is_no_changed_value():
+def test_the_digest_of_the_code_is_not_a_changed_value():
     assert described({"rule": "accuracy@k", "code": CODE}, {"rule": "accuracy@k", "code": OTHER}) == ([], CODE)
     assert described({"rule": "accuracy@k", "code": CODE}, {"rule": "nll", "code": OTHER}) == (
         ["selection.rule accuracy@k → nll"],

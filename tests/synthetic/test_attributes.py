@@ -54,7 +54,7 @@ def test_creatures_lie_as_far_apart_as_is_said() -> None:
     assert len({(creature.colour, creature.pattern, creature.size) for creature in CREATURES}) == 30
 
 
-def test_a_description_is_plain_and_names_each_attribute_by_a_word_of_its_own() -> None:
+def test_a_description_is_plain_and_names_each_attribute_by_one_word() -> None:
     every_value = [value for values in ATTRIBUTES.values() for value in values]
     assert len(set(every_value)) == len(every_value)
     for creature in CREATURES:

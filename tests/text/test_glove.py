@@ -84,20 +84,20 @@ def test_malformed_lines_are_counted_and_skipped(tmp_path, caplog):
     assert "6 of 309 lines are malformed" in caplog.text
 
 
-def test_a_header_that_announces_other_lines_is_logged(tmp_path, caplog):
+def test_a_header_with_a_wrong_number_of_words_is_logged(tmp_path, caplog):
     (tmp_path / "v.vec").write_text("400000 3\nlion 1 2 3\nzebra 4 5 6\n")
     assert set(read_pretrained(tmp_path / "v.vec", ["lion", "zebra"]).vectors) == {"lion", "zebra"}
     assert "the first line announces 400000 words, but 2 follow" in caplog.text
 
 
-def test_numbers_beyond_float32_are_malformed(tmp_path):
+def test_numbers_too_large_for_float32_are_malformed(tmp_path):
     (tmp_path / "v.txt").write_text("lion 1e39 1\nzebra -1e39 1\ncat 3.4e38 1\n")
     found = read_pretrained(tmp_path / "v.txt", ["lion", "zebra", "cat"])
     assert (list(found.vectors), found.malformed_lines) == (["cat"], 2)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_a_word_is_found_in_either_form_of_unicode(tmp_path, form):
+def test_finds_composed_and_decomposed_words(tmp_path, form):
     path = tmp_path / "vectors.txt"
     path.write_text(normalize(form, "caf\u00e9 1 2\nबिल्ली 3 4\n"), encoding="utf-8")
     (word,) = description_words("CAFE\u0301")

@@ -46,7 +46,7 @@ def test_tokens(text, words):
 
 
 @given(st.text(max_size=40))
-def test_words_are_those_of_the_text_in_another_form_of_unicode(text):
+def test_composed_and_decomposed_text_has_the_same_words(text):
     text = normalize("NFC", text)
     assume("\0" not in text and text == text.lower())
     words = description_words(normalize("NFD", text))

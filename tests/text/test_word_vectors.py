@@ -103,7 +103,7 @@ def test_other_types_and_values_are_refused_by_name(tmp_path, name, values, told
         ("word", WORDS.words),
     ],
 )
-def test_what_other_programs_write_is_read(tmp_path, name, values):
+def test_reads_words_written_by_other_programs(tmp_path, name, values):
     write_words(tmp_path / "w.hdf5", WORDS, "", "")
     with h5py.File(tmp_path / "w.hdf5", "a") as file:
         del file[name]

@@ -115,7 +115,7 @@ def test_a_class_without_one_is_an_error():
 
 @pytest.mark.parametrize("among", ["seen", "own", "all"])
 @pytest.mark.parametrize("preset", ["Fixed", "Adaptive"])
-def test_dev_results_among_other_classes_are_those_of_the_literal_game(preset, among):
+def test_dev_results_among_other_classes_equal_the_literal_game(preset, among):
     game = GameSettings(preset=preset, message_bits=6, max_exchanges=3, standardize="none")
     train, dev, candidates = easy()
     described = [30, 0, 21, 1, 2, 3, 20]

@@ -90,7 +90,7 @@ def test_length_correlates_with_correct_answers(tmp_path):
     assert claim_measures.one_exchange(made, TEST)[1] == (0.5, 4)
 
 
-def test_what_seeds_share_is_not_taken_for_a_correlation():
+def test_effects_shared_by_seeds_are_not_a_correlation():
     """Classes are talked about long for reasons of their own, in all seeds, whatever their difficulty."""
     draw, agreeing, found = np.random.default_rng(0), 0, []
     for _ in range(60):
@@ -154,7 +154,7 @@ def made_grid(tmp_path):
     return evidence(tmp_path, [talk("k", 0, 1)], games, found)
 
 
-def test_bandwidth_is_told_from_the_fewest_bits_to_the_most(tmp_path):
+def test_bandwidth_gain_compares_the_fewest_with_the_most_bits(tmp_path):
     found = claim_measures.bandwidth_gain(made_grid(tmp_path), Scope("test", runs=("d2", "d8", "d32")))
     assert found == {1: (pytest.approx(0.2), 40)}
 

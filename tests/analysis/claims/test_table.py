@@ -48,7 +48,7 @@ def test_every_claim_is_measured_in_one_way():
     assert all((claim.measure is None) != (claim.pairs is None) for claim in CLAIMS.values())
 
 
-def test_a_row_says_what_was_found_of_how_many():
+def test_a_row_has_the_result_and_the_number_of_seeds():
     entries = [entry("frozen_sender_lags", run="b", against="a"), entry("words_help", run="b", against="a")]
     found = judge_claims(entries, evidence({"a": [0.9, 0.8, 0.85], "b": [0.4, 0.35, 0.3]}), 4)
     assert [row["verdict"] for row in found] == ["agrees", "disagrees"]
@@ -145,7 +145,7 @@ def test_claims_about_a_part_that_is_not_there_are_refused():
     assert "claims[0], stops_at_once, is about the split transfer_alone, which the experiment does not have" in sentence
 
 
-def test_only_what_is_claimed_is_needed():
+def test_claims_need_only_their_own_files():
     entries = [
         entry("stops_at_once", run="a"),
         entry("length_with_accuracy", run="a"),

@@ -186,7 +186,7 @@ def test_a_margin_too_small_for_duplicates_in_other_classes_is_the_reported_reas
         fetched.finalise()
 
 
-def test_duplicates_within_a_class_cost_no_margin(tmp_path):
+def test_duplicates_within_a_class_do_not_use_up_the_margin(tmp_path):
     reserve = Fetched(tmp_path).reserves["fox"]["train"]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(reserve[:3], "same"), margin=0.0)
     report = fetched.finalise()

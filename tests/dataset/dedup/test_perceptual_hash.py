@@ -49,7 +49,7 @@ def test_a_resized_or_recompressed_image_is_a_near_duplicate(again):
         assert distance(encoded(scene(name), quality=92), again(scene(name))) <= 4
 
 
-def test_a_different_image_is_no_near_duplicate():
+def test_a_different_image_is_not_a_near_duplicate():
     hashes = [encoded(scene(str(number)), quality=90) for number in range(12)]
     assert min(distance(one, other) for one in hashes for other in hashes if one is not other) > 10
 

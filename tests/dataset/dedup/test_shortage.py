@@ -187,7 +187,7 @@ def test_a_class_with_enough_images_is_never_short(tmp_path_factory, fates, byte
 
 @settings(max_examples=60)
 @given(*fates_and_bytes(60), st.sampled_from([0.0, 0.5]), st.data())
-def test_candidates_that_nobody_needed_make_no_difference(tmp_path_factory, fates, bytes_of, margin, data):
+def test_unneeded_candidates_make_no_difference(tmp_path_factory, fates, bytes_of, margin, data):
     folder = tmp_path_factory.mktemp("unneeded")
     fetched = drawn_fetch(folder, fates, bytes_of, margin=margin)
     before, tried = split_keys(fetched), {row["key"] for row in fetched.rows("lion") + fetched.rows("fox")}
@@ -220,23 +220,23 @@ def shortage_of(folder, error, **options):
 
 
 @pytest.mark.parametrize("error", ["server_error", "read_timeout", "dns", "missing", "unreadable", "outside_root"])
-def test_what_may_be_mended_is_tried_again_by_the_command_given(tmp_path, error):
+def test_shortage_suggests_a_command_that_retries_temporary_failures(tmp_path, error):
     *_, advice = shortage_of(tmp_path / "a b", error)
     assert f"run `rm -r '{tmp_path}/a b/lion.tsv'`, then the same command as before." in advice
 
 
 @pytest.mark.parametrize("error", ["not_found", "html", "too_small", "undecodable", "opted_out"])
-def test_nothing_is_tried_again_where_it_is_in_vain(tmp_path, error):
+def test_shortage_suggests_no_retry_for_permanent_failures(tmp_path, error):
     assert not any("rm" in sentence.split() or "`rm" in sentence for sentence in shortage_of(tmp_path, error))
 
 
-def test_images_outside_the_root_are_to_be_copied_into_it(tmp_path):
+def test_shortage_says_how_to_use_images_outside_the_root(tmp_path):
     *_, advice, _ = shortage_of(tmp_path, "outside_root")
     assert advice.startswith("Images are outside_root if `..` or a link leads out of the source's root: copy them into")
     assert not any(sentence.startswith("Images are outside") for sentence in shortage_of(tmp_path, "missing"))
 
 
-def test_the_folder_of_a_large_class_set_is_to_be_removed_as_a_whole(tmp_path):
+def test_shortage_names_the_shard_folders_of_a_large_class_set(tmp_path):
     shard = ClassOutcome("lion", "in", {"train": PartOutcome(1, 1, 1, rejected=Counter(dns=1))}, made="images/shard 1")
     hens = [
         ClassOutcome(f"hen{at}", "in", {"train": PartOutcome(1, 1, 1, rejected=Counter(dns=1))}, made=f"{at}.tsv")

@@ -138,7 +138,7 @@ def test_a_second_attempt_uses_no_other_connection_that_may_have_died(web):
     assert (answer.error, answer.attempts, web.count("once/a.jpg")) == (None, 2, 2)
 
 
-def test_a_server_that_closes_connections_unannounced_costs_no_image(web):
+def test_closed_connections_are_retried(web):
     client = Client(replace(QUICK, attempts=2))
     for number in range(5):
         assert get(client, web.url(f"leaves/{number}.jpg")).error is None

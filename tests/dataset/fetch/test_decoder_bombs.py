@@ -310,7 +310,7 @@ def test_a_chain_of_pages_that_leads_back_ends():
 
 @pytest.mark.parametrize("size", [(64, 64), (100, 77), (3000, 2000)])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
-def test_avif_is_no_bomb(mode, size):
+def test_avif_is_not_a_bomb(mode, size):
     image = Image.linear_gradient("L").resize(size)
     image = Image.merge("RGBA", [image] * 4) if mode == "RGBA" else image.convert(mode)
     body = encoded(image, "AVIF", speed=10)

@@ -177,7 +177,7 @@ def test_fetch_stops_if_all_addresses_are_private(web, tmp_path, caplog):
     assert web.requests() == []
 
 
-def test_private_addresses_beside_other_urls_stop_nothing(web, tmp_path):
+def test_private_addresses_among_other_urls_are_counted(web, tmp_path):
     job = Job(tmp_path, {LION: [*images(web, 400), *(f"{number}.jpg" for number in range(40))]})
     tally = job.fetch(margin=99, options=replace(PATIENT, allow_private_hosts=False), root=tmp_path)
     assert tally.errors == {"private_address": 400, "missing": 40}

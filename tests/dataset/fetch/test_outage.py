@@ -41,7 +41,7 @@ def test_urls_known_to_be_unreachable_do_not_count():
         watch.note(url(number), ErrorClass.DNS, known=True)
 
 
-def test_one_dead_host_is_no_outage_if_others_were_reached():
+def test_one_dead_host_is_not_an_outage():
     watch = OutageWatch(10)
     watch.note("http://there.example/a.jpg", None)
     for number in range(100):

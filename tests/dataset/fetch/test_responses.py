@@ -32,7 +32,7 @@ def test_a_wait_until_a_date():
         "Mon, 01 Jan 2030 00:00:00 -9999",
     ],
 )
-def test_invalid_dates_are_no_error(value):
+def test_invalid_dates_are_ignored(value):
     assert retry_after_s({"retry-after": [value]}) >= 0
 
 

@@ -93,7 +93,7 @@ def deep_png(colour_type, *samples):
         (tiff(40, 40, [12], MIN_IS_BLACK, bytes([0xFF, 0xF0, 0xFF]) * 800), False),
     ],
 )
-def test_deep_images_that_use_little_of_their_range_are_noted(body, is_faint):
+def test_faint_images_of_more_than_8_bits_are_marked(body, is_faint):
     assert decision_on(body)[::4] == (None, is_faint)
 
 

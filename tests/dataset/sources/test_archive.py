@@ -247,7 +247,7 @@ ZIPS = {
 
 
 @pytest.mark.parametrize("kind", ZIPS)
-def test_zips_as_other_programs_make_them(tmp_path, kind, caplog):
+def test_reads_zips_of_other_programs(tmp_path, kind, caplog):
     system, names, template = ZIPS[kind]
     zip_by(system, tmp_path / "set.zip", *names)
     with caplog.at_level("WARNING"):
@@ -277,32 +277,32 @@ def test_zips_as_other_programs_make_them(tmp_path, kind, caplog):
         (3, ["train.zip", "readme.md"], "{class}/*", "2 other files (train.zip, readme.md)."),
     ],
 )
-def test_if_no_template_matches_what_is_there_is_told(tmp_path, system, names, template, told):
+def test_lists_the_images_of_an_archive_that_match_no_template(tmp_path, system, names, template, told):
     zip_by(system, tmp_path / "set.zip", *names, "__MACOSX/lion/._a.jpg", "Thumbs.db")
     with pytest.raises(ParleyError) as error:
         addresses(source_of(tmp_path / "set.zip", (template,)), [LION], tmp_path)
     assert error.value.findings[0].endswith(f"({template}); it has {told}")
 
 
-def test_a_folder_is_no_archive(tmp_path):
+def test_a_folder_given_as_archive_is_reported(tmp_path):
     (tmp_path / "set.zip").mkdir()
     (told,) = source_of(tmp_path / "set.zip").check([LION])
     assert told.startswith(f"{tmp_path}/set.zip is a folder, not an archive; set source.archive.locations to a zip or")
 
 
-def test_an_archive_is_no_folder(tmp_path):
+def test_an_archive_given_as_folder_is_reported(tmp_path):
     source = open_source(SourceOptions("folder", root=make_zip(tmp_path / "set.zip")))
     assert source.check([LION])[0].endswith("set.zip is not a folder; unpack it, or use source.kind archive.")
 
 
 @pytest.mark.parametrize(("kind", "name"), [("folder", "lion"), ("folder", "n02129165"), ("tars", "lion.tar")])
-def test_classes_one_folder_deeper_are_found(tmp_path, kind, name):
+def test_suggests_a_root_one_folder_deeper(tmp_path, kind, name):
     (tmp_path / "[photos]" / name).mkdir(parents=True)
     (told,) = open_source(SourceOptions(kind, root=tmp_path)).check([LION])
     assert f" in {tmp_path} (is the root {tmp_path}/[photos]?); " in told
 
 
-def test_images_that_match_no_template_beside_others_are_logged(tmp_path, caplog):
+def test_logs_images_that_match_no_template(tmp_path, caplog):
     path = make_zip(tmp_path / "set.zip", {"lion/a.jpg": b"a", "lion/b.JPG": b"b"})
     with caplog.at_level("INFO"):
         assert len(bodies(source_of(path, ("{class}/*.jpg",)), [LION], tmp_path)) == 1
@@ -381,7 +381,7 @@ def test_overlong_member_names_are_skipped(tmp_path, caplog):
     assert "because they are in paths with a name of more than 255 characters: 2 (____" in caplog.text
 
 
-def test_a_member_without_a_name_is_no_image(tmp_path):
+def test_a_member_without_a_name_is_skipped(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("lion/a.jpg", b"fine")
         nameless = zipfile.ZipInfo("x")
@@ -424,7 +424,7 @@ NO_ARCHIVES = {
 
 @pytest.mark.parametrize("name", ["set.tar", "set.zip", "set.7z", "set.tar.zst", "set.tgz", "set"])
 @pytest.mark.parametrize("kind", NO_ARCHIVES)
-def test_what_a_local_file_is_in_place_of_an_archive_is_told(tmp_path, name, kind):
+def test_names_the_kind_of_a_local_file_given_as_archive(tmp_path, name, kind):
     content, words = NO_ARCHIVES[kind]
     (tmp_path / name).write_bytes(content)
     source = source_of(tmp_path / name)
@@ -437,7 +437,7 @@ def test_what_a_local_file_is_in_place_of_an_archive_is_told(tmp_path, name, kin
 
 @pytest.mark.parametrize("kind", NO_ARCHIVES)
 @pytest.mark.parametrize("tars", ["lion.tar", "all.tar"])
-def test_what_a_local_file_is_in_place_of_a_class_s_tar_is_told(tmp_path, tars, kind):
+def test_names_the_kind_of_a_local_file_given_as_tar(tmp_path, tars, kind):
     content, words = NO_ARCHIVES[kind]
     (tmp_path / tars).write_bytes(content)
     root = tmp_path if tars == "lion.tar" else tmp_path / tars
@@ -448,7 +448,7 @@ def test_what_a_local_file_is_in_place_of_a_class_s_tar_is_told(tmp_path, tars, 
     assert "remove" not in str(error.value)
 
 
-def test_a_compressed_tar_of_a_class_is_to_be_decompressed(tmp_path):
+def test_asks_to_decompress_a_compressed_tar(tmp_path):
     make_tar(tmp_path / "lion.tar", mode="w:gz")
     with pytest.raises(ParleyError, match=r"lion.tar is not an uncompressed tar: it is compressed; decompress it\."):
         open_source(SourceOptions("tars", root=tmp_path)).listing([LION], None)
@@ -457,7 +457,7 @@ def test_a_compressed_tar_of_a_class_is_to_be_decompressed(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"), [("set.zip", b"PK\x03\x04" + bytes(99)), ("set.tar", b"?" * 999), ("set.zip", b"?" * 999)]
 )
-def test_a_damaged_local_archive_is_to_be_copied_again(tmp_path, name, content):
+def test_asks_to_copy_a_damaged_local_archive_again(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ParleyError, match=rf"{name} is not a complete zip or tar \(.+\); copy it again\.$"):
         addresses(source_of(tmp_path / name), [LION], tmp_path)
@@ -536,7 +536,7 @@ print(open_source(SourceOptions("archive", locations=(sys.argv[1],), **options))
 
 
 @pytest.mark.slow
-def test_a_kill_while_unpacking_and_a_second_process_cost_no_download(web, tmp_path):
+def test_a_kill_while_unpacking_keeps_the_download(web, tmp_path):
     path = "tgz/300/whole/set.tgz"
     command = [sys.executable, "-c", PROCESS, web.url(path), str(tmp_path)]
     with subprocess.Popen(command) as process:

@@ -115,7 +115,7 @@ def make_tgz(folder):
 
 
 @pytest.mark.parametrize("make", [make_folder, make_tars, make_tar_of_tars, make_zip, make_tgz])
-def test_images_are_found_by_their_bytes_and_what_is_passed_over_is_counted(make, tmp_path, caplog):
+def test_images_are_recognised_by_their_bytes_and_skipped_files_counted(make, tmp_path, caplog):
     options = make(tmp_path)
     source, url_list = open_source(options), None
     assert source.check([LION]) == []
@@ -163,7 +163,7 @@ def test_links_to_folders_and_hidden_folders_are_named(tmp_path):
     assert str(listing.passed_over) == "1 hidden (lion/.git), 1 links to folders (lion/more)"
 
 
-def test_members_of_tars_that_are_left_out_are_named(tmp_path):
+def test_skipped_members_of_tars_are_named(tmp_path):
     with tarfile.open(tmp_path / "lion.tar", "w") as tar:
         for name in ("./a.jpg", "./.cache/a.jpg", "../b.jpg", "._c.jpg"):
             tar.addfile(tarfile.TarInfo(name), io.BytesIO())
@@ -177,7 +177,7 @@ def test_members_of_tars_that_are_left_out_are_named(tmp_path):
     )
 
 
-def test_names_that_a_table_cannot_hold_are_given(tmp_path, caplog):
+def test_file_names_that_do_not_fit_a_table_are_logged(tmp_path, caplog):
     fill(tmp_path, *(f"lion/{number}\n.jpg" for number in range(4)), "lion/" + "x" * 199 + "\t.jpg", "lion/a.jpg")
     with caplog.at_level(logging.WARNING):
         select(SourceOptions("folder", root=tmp_path), [LION], {"in": {"train": 1}}, tmp_path / "candidates.tsv")
@@ -186,20 +186,20 @@ def test_names_that_a_table_cannot_hold_are_given(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("length", [3, 120, 121, 50_000])
-def test_long_names_are_cut(length):
+def test_long_names_are_shortened(length):
     left_out = LeftOut()
     left_out.add("text", "x" * length)
     assert len(str(left_out)) < 140
 
 
-def test_a_shortage_names_what_was_passed_over(tmp_path):
+def test_a_shortage_names_the_skipped_files(tmp_path):
     with pytest.raises(ParleyError) as error:
         select(make_folder(tmp_path), [LION], {"in": {"train": 99}}, tmp_path / "candidates.tsv")
     assert "3 HEIC" in error.value.findings[-1]
     assert "convert these files to JPEG" in error.value.findings[-1]
 
 
-def test_an_archive_without_any_image_says_what_it_has(tmp_path):
+def test_an_archive_without_images_names_the_skipped_files(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("lion/a.heic", HEIC)
     with pytest.raises(ParleyError, match=r"no images at all .Files skipped .* 1 HEIC (.*a.heic.); reading"):
@@ -223,7 +223,7 @@ def test_names_with_a_usual_suffix_are_candidates_without_being_opened(tmp_path)
     assert result.error == "heic"
 
 
-def test_what_cannot_be_opened_is_counted(tmp_path):
+def test_unreadable_files_are_counted(tmp_path):
     (tmp_path / "lion").mkdir()
     os.mkfifo(tmp_path / "lion/pipe")
     (tmp_path / "lion/nothing").symlink_to("nowhere")

@@ -126,7 +126,7 @@ class TestFolder:
         assert "'hen' has no folder hen or n01514859" in findings[1]
         assert "'my cat' has no folder my cat in" in findings[2]
 
-    def test_a_root_that_is_no_folder_is_reported(self, tmp_path):
+    def test_a_root_that_is_not_a_folder_is_reported(self, tmp_path):
         (finding,) = open_source(SourceOptions("folder", root=tmp_path / "none")).check([LION])
         assert "is not a folder" in finding
 
@@ -340,7 +340,7 @@ class TestTarsByAddress:
         assert files.get("n02129165.tar!none.JPEG").error == "missing"
         assert len(source.asked) == 2
 
-    def test_members_that_are_left_out_are_logged(self, source, tmp_path, caplog):
+    def test_skipped_members_are_logged(self, source, tmp_path, caplog):
         write_tar(tmp_path / "web/n02129165.tar", "a.JPEG", "b.db", "._a.JPEG")
         with caplog.at_level("INFO"):
             source("http://a/{wnid}.tar").write_listing([LION], tmp_path / "list.tsv")
@@ -375,7 +375,7 @@ class TestTarsByAddress:
         assert not list(tmp_path.glob("store/*/*"))
         assert len(list(source("http://a/{wnid}.zip", "http://a/{wnid}.tar").entries([LION]))) == 2
 
-    def test_a_full_disk_while_the_names_are_written_costs_no_download(self, source, tmp_path, small_disk):
+    def test_a_full_disk_while_names_are_written_keeps_the_download(self, source, tmp_path, small_disk):
         write_tar(tmp_path / "web/n02129165.tar", *(f"{'long' * 20}_{number}.png" for number in range(5000)))
         size = (tmp_path / "web/n02129165.tar").stat().st_size
         small_disk.mount(tmp_path / "store", size + (256 << 10))
@@ -532,7 +532,7 @@ class TestUrlList:
             ("n02129165_1\t \nn02129165_2\t\n", "2 of 2 lines without a URL"),
         ],
     )
-    def test_lists_of_another_form_are_named(self, tmp_path, text, told):
+    def test_lists_in_another_format_are_reported(self, tmp_path, text, told):
         (tmp_path / "list").write_text(text)
         with pytest.raises(ParleyError, match=told):
             open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")

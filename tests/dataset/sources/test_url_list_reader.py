@@ -224,5 +224,5 @@ def test_lines_across_chunks_are_read_whole(tmp_path):
     assert listing.entries == dict.fromkeys(wanted, 200)
 
 
-def test_no_synset_wanted_is_no_error(tmp_path):
+def test_an_empty_list_of_wnids_is_allowed(tmp_path):
     assert filtered(tmp_path, b"n02129165_1\thttp://a/1.jpg\n", wnids=()).urls == {}

@@ -62,7 +62,7 @@ def test_one_script_runs_and_all_else_is_data(page):
     assert set(kinds) == {None, "application/json", "text/plain"}
 
 
-def test_the_index_tells_every_file(page):
+def test_the_index_lists_every_file(page):
     index = json.loads(page.scripts["index"])
     told = {(one["run"], one["seed"], one["part"]): one["failed"] for one in index["sets"]}
     both = [(run, seed, part) for run in ("adaptive", "fixed") for seed in (0, 1) for part in ("test", "ood")]

@@ -52,7 +52,7 @@ def limited(tmp_path_factory):
     return result
 
 
-def test_the_page_stays_below_the_limit_and_says_what_it_leaves_out(limited, open_page):
+def test_the_page_stays_below_the_limit_and_lists_omissions(limited, open_page):
     assert limited.page.stat().st_size < 0.4e6
     opened = open_page(limited.page)
     said = opened.page.locator("#limits").inner_text()

@@ -85,7 +85,7 @@ def test_all_conversations_are_listed_with_class_answer_length_and_confidence(sh
         assert said == f"{length} exchange{'s' * (length > 1)}, {recorded.confidence(key):.3f}"
 
 
-def test_filters_leave_what_fits(show, recorded):
+def test_filters_keep_matching_dialogues(show, recorded):
     page = show().page
     page.select_option("#class", label=HOSTILE[3])
     page.select_option("#answer", "wrong")
@@ -166,7 +166,7 @@ def test_an_empty_list_names_the_search_and_filters_and_clears_them(show, record
 
 
 @pytest.mark.parametrize("width", [1200, 360])
-def test_correct_answers_of_a_class_are_beside_its_wrong_ones(show, recorded, width):
+def test_correct_answers_of_a_class_are_next_to_its_wrong_ones(show, recorded, width):
     page = show("#order=beside", width=width).page
     sections = page.locator("section.beside").all()
     assert [section.locator("h3").text_content() for section in sections] == list(HOSTILE)
@@ -196,7 +196,7 @@ def test_up_and_down_stay_on_a_side(show):
         assert page.evaluate("document.activeElement.dataset.key") == wrong.nth(number).get_attribute("data-key")
 
 
-def test_a_conversation_shows_what_was_recorded(show, recorded):
+def test_a_dialogue_shows_the_recorded_values(show, recorded):
     for key in (quickly_stopped(recorded), recorded.keys[-1]):
         page = show(f"#view=dialogue&key={key}").page
         page.wait_for_selector(".exchange")
@@ -271,7 +271,7 @@ def check_squares(message, recorded, key, t):
         assert float(re.search(r"--p: ?([\d.]+)", style)[1]) == pytest.approx(chance, abs=0.5 / 255 + 0.0006)
 
 
-def test_the_true_class_is_shown_wherever_it_stands(show, made):
+def test_the_true_class_is_shown_at_every_rank(show, made):
     for run, seed in made.experiment.owners:
         recorded = Recorded(made.file(run, seed))
         for key in recorded.keys:
@@ -365,7 +365,7 @@ def test_the_legend_explains_the_view_and_remembers_that_it_is_folded(show, reco
     assert legend.get_attribute("open") == ""
 
 
-def test_the_legend_has_only_what_the_messages_have(show, recorded):
+def test_the_legend_lists_only_marks_in_use(show, recorded):
     key = recorded.keys[0]
     attending = show(f"#run=fixed&view=dialogue&key={key}").page.locator("#legend").inner_text()
     numbers = show(f"#run=numbers&view=dialogue&key={key}").page.locator("#legend").inner_text()
@@ -416,7 +416,7 @@ def test_two_seeds_and_two_runs_stand_side_by_side(show, made):
     assert boxes[0] == boxes[1]
 
 
-def test_a_bit_shows_whose_it_is_and_what_it_tells(show, recorded):
+def test_a_bit_shows_its_use_and_information(show, recorded):
     page = show("#view=bit&bit=4").page
     ones = {key: recorded.last(key)[3] for key in recorded.keys}
     assert page.locator("#bit-use").inner_text() == f"{sum(ones.values()) / len(ones):.3f}"
@@ -492,7 +492,7 @@ def test_attention_is_shown_over_cells_and_words(show, made):
                 assert float(item.locator("small").inner_text()) == pytest.approx(words[t, column, place], abs=0.0075)
 
 
-def test_cells_lie_over_what_the_network_saw(show, recorded):
+def test_attention_cells_cover_the_cropped_image(show, recorded):
     page = show(f"#run=fixed&view=dialogue&key={recorded.keys[0]}").page
     until(page, "() => document.querySelector('.cells').style.inset !== ''")
     shot, cells = (page.locator(f".stack {inside}").first.bounding_box() for inside in ("img", ".cells"))
@@ -514,7 +514,7 @@ def test_continuous_messages_are_numbers(show, made):
     assert "numbers, not bits" in show("#run=numbers&view=bits").page.locator("main").inner_text()
 
 
-def test_a_seed_that_failed_is_told_and_the_rest_goes_on(show):
+def test_a_failed_seed_is_reported_and_the_others_are_shown(show):
     page = show("#run=fixed&seed=2").page
     told = page.locator("main").text_content()
     assert "Seed 2 of run fixed failed in training and has no messages." in told

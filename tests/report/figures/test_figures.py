@@ -240,7 +240,7 @@ def test_labels_cover_neither_each_other_nor_a_mark(count):
     assert (to_marks.max(axis=-1) >= -1e-9).all()
 
 
-def test_a_lonely_label_stands_right_above_its_mark():
+def test_a_single_label_is_right_above_its_mark():
     place = place_labels(np.array([[50.0, 50.0]]), np.array([[20.0, 8.0]]), np.array([[0, 0], [100, 100]]))
     assert place.tolist() == [[50, 50 + 4 + MARK_PT / 2]]
 

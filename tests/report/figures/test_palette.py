@@ -92,7 +92,7 @@ def themes():
 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("theme", ["files", "light", "dark"])
-def test_series_are_told_apart(theme, vision):
+def test_series_colours_differ_for_every_vision(theme, vision):
     roles = {role for role, colour in ROLES.items() if colour in SERIES}
     seen = {role: lab(np.array(VISIONS[vision]) @ linear(themes()[theme][role])) for role in roles}
     distances = {(one, other): ciede2000(seen[one], seen[other]) for one, other in combinations(sorted(seen), 2)}
@@ -106,7 +106,7 @@ def contrast(one, other):
 
 
 @pytest.mark.parametrize("theme", ["files", "light", "dark"])
-def test_text_stands_out_from_the_paper(theme):
+def test_text_contrasts_with_the_background(theme):
     colours = themes()[theme]
     assert contrast(colours["ink"], colours["paper"]) > 7
     assert contrast(colours["muted"], colours["paper"]) > 4.5

@@ -122,7 +122,7 @@ def test_on_a_phone_the_contents_unfold_and_need_no_script(browser, page):
     context.close()
 
 
-def test_what_is_wider_than_a_phone_says_that_it_scrolls(browser, page):
+def test_wide_elements_show_that_they_scroll(browser, page):
     view = browser.new_page(viewport={"width": 360, "height": 900})
     view.goto(page)
     view.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")

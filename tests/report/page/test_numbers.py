@@ -74,7 +74,7 @@ def cells(text, table):
     return np.array([[float(value) for value in re.findall(r'<data value="([^"]+)"', row)] for row in rows])
 
 
-def test_the_headline_and_the_table_say_what_the_messages_say(page):
+def test_the_headline_and_the_table_agree_with_the_messages(page):
     folder, text, seeds = page
     accuracy = np.mean([one["right"].mean() for one in seeds])
     with (folder / "summary.csv").open(newline="") as stream:
@@ -86,21 +86,21 @@ def test_the_headline_and_the_table_say_what_the_messages_say(page):
     assert big[2] == f"{accuracy:.3f}"
 
 
-def test_each_seed_is_told_as_its_messages_say(page):
+def test_results_of_each_seed_agree_with_its_messages(page):
     _, text, seeds = page
     told = cells(text, "seeds")
     assert told[:, 0] == pytest.approx([one["right"].mean() for one in seeds])
     assert told[:, -1] == pytest.approx([one["length"].mean() for one in seeds])
 
 
-def test_each_exchange_is_told_as_the_messages_say(page):
+def test_results_of_each_exchange_agree_with_the_messages(page):
     _, text, seeds = page
     names = ("talking", "right_at", "undecided", "S", "R")
     columns = [np.mean([one[name].mean(axis=0) for one in seeds], axis=0) for name in names]
     assert cells(text, "exchanges") == pytest.approx(np.array(columns).T, rel=1e-5)
 
 
-def test_each_class_is_told_as_the_messages_say_the_longest_first(page):
+def test_results_of_each_class_agree_with_the_messages_longest_first(page):
     _, text, seeds = page
     gallery = re.search(r'<ol class="gallery">(.*?)</ol>', text, re.DOTALL)[1]
     told = re.findall(r'<bdi>(\w+)</bdi><small><data value="([^"]+)">.*?<data value="([^"]+)">', gallery)
@@ -125,7 +125,7 @@ def test_each_class_has_a_small_picture_which_is_there_once(page):
         assert len(uri) < 6000
 
 
-def test_flipped_bits_are_told_as_their_files_say(page):
+def test_flipped_bits_agree_with_their_files(page):
     folder, text, _ = page
     files = [json.loads((folder / f"runs/adaptive/{seed}/flips.json").read_text()) for seed in SEEDS]
     rows = [[row for row in one["parts"]["test"]["rows"] if row["intervention"] == "flipped_bits"] for one in files]

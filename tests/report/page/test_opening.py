@@ -41,7 +41,7 @@ def test_the_game_is_explained_with_its_own_numbers():
     assert not any(character.isdigit() for character in " ".join(opening.the_game([{}], None)))
 
 
-def test_what_was_played_names_the_splits_that_are_there():
+def test_the_summary_names_the_existing_splits():
     rows = [row for part in ("test", "ood_alone", "ood", "dev", "train") for row in rows_of([0.5, 0.6], part)]
     assert opening.data_and_seeds(rows, ["adaptive"], [0, 1]) == [
         "The networks are tested on 40 images of 4 classes (test). Other images of the same classes are used for "
@@ -72,7 +72,7 @@ def test_what_was_played_names_the_splits_that_are_there():
         ([NAN], "On test (new images of seen classes), every seed failed."),
     ],
 )  # fmt: skip
-def test_accuracy_is_set_beside_chance(values, end):
+def test_accuracy_is_compared_with_chance(values, end):
     [said] = opening.accuracy(rows_of(values) + rows_of(values, "dev"))
     assert said.startswith("On test (new images of seen classes), ")
     assert said.endswith(end)
@@ -120,7 +120,7 @@ def test_no_gain_for_one_exchange_or_a_failed_run():
     assert opening.dialogue_gain({"adaptive": RunResults([], {}, None, None)}, []) == []
 
 
-def test_the_length_is_told_and_several_runs_are_counted():
+def test_the_length_is_reported_and_several_runs_are_counted():
     rows = rows_of([0.5, 0.6], length=1.01)
     said = opening.dialogue_gain({"adaptive": results()}, rows)
     assert said[1].startswith("Dialogues about test images take 1.01 exchanges on average (at most 3): nearly all")

@@ -32,7 +32,7 @@ def repository(folder):
     return folder
 
 
-def test_the_commit_and_what_differs_from_it(tmp_path):
+def test_commit_and_uncommitted_changes(tmp_path):
     folder = repository(tmp_path / "parley")
     clean = find_origin(folder)
     assert clean["commit"] == git(folder, "rev-parse", "HEAD")
@@ -59,7 +59,7 @@ def code_on_page(folder, repository):
     return re.search(r"Code\n?(.*?) \(when the page was made\)", page, re.S)[1]
 
 
-def test_the_page_says_only_what_git_can_tell(tmp_path):
+def test_the_page_reports_only_known_git_states(tmp_path):
     folder = repository(tmp_path / "parley")
     commit = git(folder, "rev-parse", "HEAD")
     assert code_on_page(tmp_path / "clean", folder) == f"commit {commit}, no uncommitted changes"

@@ -122,7 +122,7 @@ def test_ids_are_unique_and_references_lead_somewhere(whole):
             assert reference in page.ids
 
 
-def test_figures_follow_the_page_and_say_what_they_show(whole):
+def test_figures_follow_the_page_and_have_descriptions(whole):
     _, text = whole
     drawings = [attributes for tag, attributes in Page(text).tags if tag == "svg" and "viewbox" in attributes]
     figures = [attributes for attributes in drawings if "max-width" in attributes.get("style", "")]
@@ -224,7 +224,7 @@ def test_figures_that_hold_more_than_a_drawing_are_refused(tmp_path, inside):
         inline_figure(path, "title", "text", Styles())
 
 
-def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path):
+def test_the_funnel_is_summed_over_parts_and_reports_inconsistent_counts(tmp_path):
     path = tmp_path / "funnel.json"
     classes = {"cat": {"train": COUNTS, "test": COUNTS}, "dog": {"test": COUNTS | {"tried": 9, "kept": 2}}}
     path.write_text(json.dumps({"classes": classes}))
@@ -249,7 +249,7 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"classes": {"cat": {"test": {"candidates": 1}}}}'])
-def test_a_file_that_is_no_funnel_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_funnel_is_refused(tmp_path, content):
     path = tmp_path / "funnel.json"
     path.write_text(content)
     with pytest.raises(ParleyError, match="must contain, under `classes`"):
@@ -429,7 +429,7 @@ adaptive,ood,accuracy@1,fraction,0.125,0.1,0.1,0.2,3,0,0.25,0.3125,0.9
 """
 
 
-def test_messages_are_shown_beside_what_chance_gives(tmp_path):
+def test_language_metrics_are_shown_with_their_chance_level(tmp_path):
     (tmp_path / "language.csv").write_text(LANGUAGE)
     text = build(tmp_path / "e", extra={"language": tmp_path / "language.csv"})
     table = re.search(r'<table class="language" data-run="adaptive">.*?</table>', text, re.DOTALL)[0]
