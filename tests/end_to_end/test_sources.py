@@ -412,5 +412,5 @@ def test_a_dev_split_of_other_classes_has_no_classifier(project, among):
     out = project.snakemake("--cores", "2", "difficulty", config=config, ok=False)
     told = "contains images of label 2, 3, which"
     assert told in out
-    assert "the linear classifier's penalty cannot be selected on it" in out
+    assert "the linear classifier cannot be used on it" in out
     assert "Traceback" not in out

@@ -176,7 +176,7 @@ rule measure_difficulty:
     # Long, and few jobs need it: if it starts early, nothing waits for it at the end.
     priority: 1
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=3000,

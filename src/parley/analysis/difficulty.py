@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
@@ -24,7 +23,6 @@ from parley.core.errors import ParleyError
 from parley.core.files import write_json
 from parley.core.tables import write_csv
 from parley.features.storage import read_features, vector_layer
-from parley.interaction.split_data import scale_of, target_index_of
 from parley.metrics.classification import accuracy, class_scores, confusion_matrix, macro_f1
 from parley.metrics.exchanges import chance, nll_nats
 from parley.text.descriptions import read_descriptions
@@ -113,26 +111,28 @@ def write_difficulty(
 def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Split]]:
     """Return the label ids of the classes in the train split, and the features and classes of each split."""
     read = {part: read_features(path, layer) for part, path in parts.items()}
-    features = {part: torch.from_numpy(rows.features).double() for part, rows in read.items()}
+    features = {part: rows.features.astype(np.float64) for part, rows in read.items()}
     for part, path in parts.items():
-        if features[part].dim() != 2:
+        if features[part].ndim != 2:
             raise ParleyError(
                 f"{path}: {layer} is a feature map, but the classifier requires feature vectors; choose a layer that "
                 "outputs a vector."
             )
         if not len(features[part]):
             raise ParleyError(f"{path} contains no image; check the counts in the section `split` of the config.")
-    targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}
-    ids: list[int] = targets["train"].unique().tolist()
-    if strays := sorted({*targets["dev"].tolist()} - {*ids}):
-        raise ParleyError(
-            f"{parts['dev']} contains images of label {', '.join(map(str, strays))}, which {parts['train']} lacks, so "
-            "the linear classifier's penalty cannot be selected on it. Use a dev split of the train split's classes, "
-            "or leave out the target difficulty and the claim length_with_difficulty."
-        )
-    scale = scale_of(features["train"])
-    indices = {part: target_index_of(targets[part], ids, f"The {part} split") for part in parts}
-    return ids, {part: Split(scale.apply(features[part]).numpy(), indices[part].numpy()) for part in parts}
+    ids = np.unique(read["train"].targets)
+    for part, path in parts.items():
+        if strays := np.setdiff1d(read[part].targets, ids).tolist():
+            raise ParleyError(
+                f"{path} contains images of label {', '.join(map(str, strays))}, which {parts['train']} lacks, so the "
+                "linear classifier cannot be used on it. Use splits of the train split's classes, or leave out the "
+                "target difficulty and the claim length_with_difficulty."
+            )
+    mean, sd = features["train"].mean(0), features["train"].std(0)
+    # Constant channels are divided by 1, because dividing by their standard deviation of 0 would not be finite.
+    scaled = {part: (values - mean) / np.where(sd > 0, sd, 1.0) for part, values in features.items()}
+    indices = {part: np.searchsorted(ids, rows.targets) for part, rows in read.items()}
+    return ids.tolist(), {part: Split(scaled[part], indices[part]) for part in parts}
 
 
 def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
