@@ -134,7 +134,7 @@ def schema() -> Any:
 
 
 def read_config(path: Path) -> None:
-    from parley.config.schema import resolve
+    from parley.config.validation import resolve
 
     try:
         raw = yaml.safe_load(path.read_bytes())

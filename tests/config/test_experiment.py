@@ -6,9 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from parley.config.experiment import check_inputs, read_experiment
+from parley.config.experiment import read_experiment
+from parley.config.input_checks import check_inputs
 from parley.config.paths import Paths
-from parley.config.schema import examine, read_schema
+from parley.config.schema import read_schema
+from parley.config.validation import examine
 from parley.core.errors import ParleyError
 from parley.features.storage import examine_features
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from parley.config.grid import check_count, expand, planning_notice
-from parley.config.schema import as_yaml, read_schema, resolve
+from parley.config.schema import as_yaml, read_schema
+from parley.config.validation import resolve
 from parley.core.errors import ParleyError
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,8 @@ from parley.config.memory_budget import (
     require_memory_for_interventions,
     scores_bytes,
 )
-from parley.config.schema import read_schema, resolve
+from parley.config.schema import read_schema
+from parley.config.validation import resolve
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.game.types import Images

@@ -10,7 +10,9 @@ import yaml
 from snakemake.utils import update_config
 
 from parley.config.overrides import with_settings
-from parley.config.schema import read_schema, resolve, run_settings
+from parley.config.run_settings import run_settings
+from parley.config.schema import read_schema
+from parley.config.validation import resolve
 from parley.core.errors import ParleyError
 
 ROOT = Path(__file__).parents[2]

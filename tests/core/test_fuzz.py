@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import damaged
 
-from parley.config.schema import resolve
+from parley.config.validation import resolve
 from parley.core.errors import ParleyError
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from parley.config.schema import read_schema, resolve
+from parley.config.schema import read_schema
+from parley.config.validation import resolve
 from parley.dataset.sources import KINDS
 from parley.features.storage import read_features
 from parley.text.descriptions import read_descriptions

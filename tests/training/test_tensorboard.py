@@ -11,7 +11,7 @@ import pytest
 from easy_runs import run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from parley.config.experiment import check_inputs
+from parley.config.input_checks import check_inputs
 from parley.core.errors import ParleyError
 from parley.training.resume import FOLDER
 

@@ -16,13 +16,14 @@ sys.path.insert(0, str(BASE / "src"))
 
 from parley.config.claim_entries import conversations_of, evaluated_runs
 from parley.config.claim_entries import intervened_runs, takes_classifier
-from parley.config.experiment import check_inputs, read_experiment
+from parley.config.experiment import read_experiment
+from parley.config.input_checks import check_inputs
 from parley.config.grid import planning_notice
 from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
 from parley.config.paths import RunPaths, seed_groups
 from parley.config.resources import RuleResources, gpus
 from parley.config.rule_inputs import RuleValues, content_digest, group_label
-from parley.config.schema import classifier_layers, has_classifier
+from parley.config.run_settings import classifier_layers, has_classifier
 from parley.core.errors import ParleyError
 from parley.core.formats import REUSED, counted
 from parley.dataset.sources.base import ARCHIVES_FOLDER

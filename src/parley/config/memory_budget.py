@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from parley.config.schema import Config, run_settings
+from parley.config.run_settings import run_settings
+from parley.config.schema import Config
 from parley.core.errors import ParleyError
 from parley.core.formats import file_size
 from parley.core.free_memory import free_memory

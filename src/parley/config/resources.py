@@ -9,7 +9,8 @@ from typing import Any
 
 from parley.config.memory_budget import dialogues_mb, final_scores_mb
 from parley.config.options import source_options
-from parley.config.schema import Config, run_settings
+from parley.config.run_settings import run_settings
+from parley.config.schema import Config
 from parley.core.files import expanded, is_web_url
 from parley.dataset.archives import TAR, ZIP
 from parley.dataset.class_set import IN_DOMAIN, ImageClass

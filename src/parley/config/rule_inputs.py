@@ -6,10 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from parley.config.experiment import ATTRIBUTE_FILES, Experiment, attending_runs
+from parley.config.experiment import Experiment
+from parley.config.input_checks import ATTRIBUTE_FILES
 from parley.config.options import source_options
 from parley.config.paths import SEED_WILDCARD, class_digest, grouped
-from parley.config.schema import Config, run_settings
+from parley.config.run_settings import attending_runs, run_settings
+from parley.config.schema import Config
 from parley.core.files import digest_of, read_json
 from parley.core.formats import REUSED
 from parley.dataset.dedup.outcomes import DedupOptions

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from parley.config.overrides import parse_value
-from parley.config.schema import Part, complaints, fill_defaults
+from parley.config.schema import Part, fill_defaults
+from parley.config.schema_errors import complaints
 from parley.core.errors import Findings, ParleyError
 from parley.core.yaml_files import YamlError, load_yaml
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import torch
 
 from parley.config.saved_configs import overridden, schema_of_run
-from parley.config.schema import complaints, read_schema
+from parley.config.schema import read_schema
+from parley.config.schema_errors import complaints
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json
 from parley.core.installation import SCHEMA

@@ -18,7 +18,8 @@ from parley.config.claim_entries import (
     lacking_parts,
     takes_classifier,
 )
-from parley.config.schema import read_schema, resolve
+from parley.config.schema import read_schema
+from parley.config.validation import resolve
 from parley.core.errors import ParleyError
 
 SCHEMA = read_schema(Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml")

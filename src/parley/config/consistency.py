@@ -1,0 +1,59 @@
+"""Problems of a config that its schema cannot express, such as repeated names."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from parley.config.claim_entries import contradictions
+from parley.config.schema import Config
+from parley.core.errors import did_you_mean
+from parley.core.file_names import confusable_form, name_problems
+from parley.dataset.sources import KINDS
+from parley.game.settings import GameSettings
+
+
+def inconsistencies(config: Config) -> Iterator[str]:
+    """Yield an error message for each problem that the schema cannot express, such as repeated names."""
+    source = config["source"]
+    kind = source["kind"]
+    for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:
+        if not source[kind][key]:
+            yield f"Config: `source.kind` is {kind}, so `source.{kind}.{key}` must be given."
+    games = [GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]]
+    for run, game in zip(config["runs"], games, strict=True):
+        yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())
+    if config["evaluation"]["keep_attention"] and not any(game.attends for game in games):
+        yield (
+            "Config: `evaluation.keep_attention` is true, but no run has attention; set it to false, or give a run "
+            "`game.description_attention` or a `game.preset` with Attention in its name."
+        )
+    yield from (f"Config: experiment is {config['experiment']!r}: {why}" for why in name_problems(config["experiment"]))
+    names = [run["name"] for run in config["runs"]]
+    yield from _name_complaints("run", names)
+    bits = {run["name"]: game.message_bits for run, game in zip(config["runs"], games, strict=True)}
+    yield from contradictions(config["claims"], bits)
+    yield from _table_complaints(config["tables"], names)
+    features = config["features"]
+    if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
+        yield "Config: `features.preprocessing` is custom, so `features.custom.size` must be given."
+    if source["kind"] != "features" and not config["classes"]:
+        yield "Config: `classes` must be the path of the class set, a TSV; omit it only if `source.kind` is features."
+
+
+def _name_complaints(what: str, names: list[str]) -> Iterator[str]:
+    """Yield an error message for each name of a run or table that is repeated or not a file name everywhere."""
+    first: dict[str, str] = {}
+    for name in names:
+        yield from (f"Config: the {what} {name!r}: {problem}" for problem in name_problems(name))
+        if (other := first.setdefault(confusable_form(name), name)) != name:
+            yield f"Config: the {what}s {other!r} and {name!r} are the same file on some systems; rename one."
+    for name in sorted(name for name, times in Counter(names).items() if times > 1):
+        yield f"Config: two {what}s are called {name!r}; give each its own name."
+
+
+def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
+    """Yield an error message for each entry of `tables` with a repeated name or unknown runs."""
+    yield from _name_complaints("table", [table["name"] for table in tables])
+    for table in tables:
+        if strays := [run for run in table["runs"] if run not in runs]:
+            known = did_you_mean(strays[0], runs, f"the runs are {', '.join(runs)}.")
+            yield f"Config: the table {table['name']} lists unknown runs: {', '.join(strays)}; {known}"
