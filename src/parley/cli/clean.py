@@ -13,7 +13,7 @@ from parley.cli.status import require_workflow
 from parley.config.unused_files import ROOT, Entry, ResourceFiles, is_below, overlap
 from parley.config.used_files import UsedFiles, used_files_of
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import expanded
+from parley.core.files import expand_home
 from parley.core.formats import counted, file_size, listed
 from parley.core.installation import SCHEMA
 from parley.core.progress import Progress
@@ -125,7 +125,7 @@ def _selected(chosen: Sequence[str], entries: Sequence[Entry]) -> list[Entry]:
             "has been removed. Give these experiments with --configfile FOLDER/results/*/config.yaml, and what to "
             "remove with --remove PATH."
         )
-    paths, findings = [os.path.relpath(expanded(path or ".")) for path in chosen], Findings()
+    paths, findings = [os.path.relpath(expand_home(path or ".")) for path in chosen], Findings()
     for path in paths:
         if any(is_below(entry.path, path) for entry in unused):
             continue

@@ -10,7 +10,7 @@ from parley import __version__
 from parley.cli import checkpoints, clean, config_docs, provenance, run, status, tables, wnid
 from parley.cli.shared import finish
 from parley.core.errors import did_you_mean
-from parley.core.files import expanded
+from parley.core.files import expand_home
 from parley.core.installation import as_typed
 
 ADD_COMMANDS = (
@@ -50,7 +50,7 @@ def _expanded(value: Any) -> Any:
     """Expand `~` in paths, also in lists of paths. Shells leave it in arguments such as --out=~/results."""
     if isinstance(value, list):
         return [_expanded(one) for one in value]
-    return expanded(value) if isinstance(value, Path) else value
+    return expand_home(value) if isinstance(value, Path) else value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

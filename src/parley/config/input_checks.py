@@ -107,7 +107,7 @@ def _check_words(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     if missing_files(config):  # `read_experiment` reports them.
         return []
     # Imported here because it loads numpy.
-    from parley.text.word_vectors import description_words, stop_words_of, wordless
+    from parley.text.word_vectors import description_words, no_words_message, stop_words_of
 
     given = [Description(0, one.name, one.description) for one in classes if one.description]
     files = [config["descriptions"]["evaluation"], config["source"]["features"]["descriptions"]]
@@ -116,7 +116,7 @@ def _check_words(config: Config, classes: Sequence[ImageClass]) -> list[str]:
         given += [row for path in files if path for row in read_descriptions(path)]
     except ParleyError as error:
         return error.findings
-    return [wordless(one, stop_words) for one in given if not description_words(one.text, stop_words)]
+    return [no_words_message(one, stop_words) for one in given if not description_words(one.text, stop_words)]
 
 
 def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str]:

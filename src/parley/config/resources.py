@@ -11,7 +11,7 @@ from parley.config.memory_budget import dialogues_mb, final_scores_mb
 from parley.config.options import source_options
 from parley.config.run_settings import run_settings
 from parley.config.schema import Config
-from parley.core.files import expanded, is_web_url
+from parley.core.files import expand_home, is_web_url
 from parley.dataset.archives import TAR, ZIP
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.sources import KINDS
@@ -84,7 +84,7 @@ class RuleResources:
             return {"disk_mb": round(1000 + len(self._classes) * CLASS_TAR_MB)}
         if options.size_bytes is None:
             return {}
-        is_local = any(expanded(one).is_file() for one in options.locations if not is_web_url(one))
+        is_local = any(expand_home(one).is_file() for one in options.locations if not is_web_url(one))
         is_plain = all(one.lower().endswith((TAR, ZIP)) for one in options.locations)
         return {"disk_mb": round(1000 + ((not is_local) + (not is_plain)) * options.size_bytes / 1e6)}
 

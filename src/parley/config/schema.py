@@ -24,14 +24,14 @@ def _is_number(_: Any, value: Any) -> bool:
     return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _whole_match(_: Any, pattern: str, value: Any, __: Part) -> Iterator[ValidationError]:
+def _full_match(_: Any, pattern: str, value: Any, __: Part) -> Iterator[ValidationError]:
     # In Python's `re.search`, which jsonschema uses, `$` also matches before a final line break.
     if isinstance(value, str) and not re.fullmatch(pattern, value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
 _types = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer).redefine("number", _is_number)
-Validator = validators.extend(Draft202012Validator, {"pattern": _whole_match}, type_checker=_types)
+Validator = validators.extend(Draft202012Validator, {"pattern": _full_match}, type_checker=_types)
 """JSON Schema validator that refuses infinite numbers, integers beyond 64 bits and 1.0 as an integer.
 
 Patterns must match the whole text.

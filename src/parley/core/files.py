@@ -216,8 +216,8 @@ def no_file(path: str | Path) -> str:
     return next((kind for is_kind, kind in _NO_FILES if is_kind(mode)), "")
 
 
-def remake(path: str | Path) -> str:
-    """Return what to do about a damaged file: a stage makes it again, or it is the user's own."""
+def remedy(path: str | Path) -> str:
+    """Return the remedy for a damaged file: a stage makes it again, or it is the user's own."""
     is_made = Path(os.path.relpath(path)).parts[:1] in (("results",), ("resources",))
     return "remove it and run again" if is_made else "make or download it again"
 
@@ -268,7 +268,7 @@ def keep_date(path: str | Path) -> bool:
     return unchanged or not before
 
 
-def expanded(path: str | Path) -> Path:
+def expand_home(path: str | Path) -> Path:
     """Return a path with `~` expanded; the same path if there is no such user, for whom `Path.expanduser` raises."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import h5py
 
 from parley.core.errors import ParleyError
-from parley.core.files import mistaken_for, no_file, remake
+from parley.core.files import mistaken_for, no_file, remedy
 
 DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 """Exceptions that h5py may raise when a damaged file is accessed."""
@@ -71,7 +71,7 @@ def _unreadable(path: str | Path, what: str, error: Exception) -> str:
     if "truncated file" in reason or _is_a_beginning(Path(path)):
         kind = f"cut off at byte {Path(path).stat().st_size}"
     told = f": it is {kind}" if kind and not kind.startswith("HDF5") else f" ({reason})"
-    return f"{path} is not a valid {what}{told}; {fix or remake(path)}."
+    return f"{path} is not a valid {what}{told}; {fix or remedy(path)}."
 
 
 def _is_a_beginning(path: Path) -> bool:
@@ -121,7 +121,7 @@ def check_whole(dataset: h5py.Dataset, path: str | Path, fix: str = "") -> None:
         needed, written = 1, int(dataset.id.get_storage_size() > 0)
     if written < needed:
         amount = f"in part ({written} of {needed} chunks)" if written else "without its values"
-        raise ParleyError(f"{path}: {name} was written {amount}, as if writing was interrupted; {remake(path)}.")
+        raise ParleyError(f"{path}: {name} was written {amount}, as if writing was interrupted; {remedy(path)}.")
 
 
 def sources(dataset: h5py.Dataset, path: str | Path) -> set[Path]:
@@ -156,7 +156,7 @@ def _own_item(file: h5py.File, name: str, path: str | Path) -> h5py.HLObject | N
     try:
         return file.get(name)
     except DAMAGE as error:
-        raise ParleyError(f"{path}: {name} cannot be opened ({error}); {remake(path)}.") from error
+        raise ParleyError(f"{path}: {name} cannot be opened ({error}); {remedy(path)}.") from error
 
 
 def _is_external(file: h5py.File, name: str, path: str | Path, links: int = _MOST_LINKS) -> bool:
@@ -166,7 +166,7 @@ def _is_external(file: h5py.File, name: str, path: str | Path, links: int = _MOS
         link = file.get(step, getlink=True) if last not in ("", ".") else None
         if isinstance(link, h5py.SoftLink):
             if not links:
-                raise ParleyError(f"{path}: {name} cannot be opened (too many links); {remake(path)}.")
+                raise ParleyError(f"{path}: {name} cannot be opened (too many links); {remedy(path)}.")
             if _is_external(file, posixpath.join(folder or "/", link.path), path, links - 1):
                 return True
         if isinstance(link, h5py.ExternalLink):
@@ -186,7 +186,7 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     stored_bytes = dataset.id.get_storage_size()
     if claimed > stored_bytes * (_MOST_PACKED if dataset.chunks else 1):
         raise ParleyError(
-            f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored_bytes} are stored; {remake(path)}."
+            f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored_bytes} are stored; {remedy(path)}."
         )
 
 
@@ -199,7 +199,7 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
     if (mapped := sum(one.vspace.get_select_npoints() for one in maps)) != dataset.size:
         raise ParleyError(
             f"{path}: {dataset.name[1:]} claims {dataset.size} values, but refers to {mapped} of other datasets; "
-            f"{remake(path)}."
+            f"{remedy(path)}."
         )
     ends: dict[tuple[str, str], list[int]] = {}  # HDF5 stores a source's shape only up to the end of the selection.
     for one in maps:
@@ -218,7 +218,7 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
             if not isinstance(source, h5py.Dataset) or source.is_virtual or not _reaches(source.shape, end):
                 raise ParleyError(
                     f"{path}: {dataset.name[1:]} refers to {dataset_name} of {place}, which does not store it; "
-                    f"{remake(path)}."
+                    f"{remedy(path)}."
                 )
             _check_dataset(source, place)
             check_whole(source, place)
@@ -228,7 +228,7 @@ def _check_virtual(dataset: h5py.Dataset, path: Path) -> None:
     if is_whole and dataset.size > sum(sizes.values()):
         raise ParleyError(
             f"{path}: {dataset.name[1:]} claims {dataset.size} values, but the datasets that it refers to store "
-            f"{sum(sizes.values())}; {remake(path)}."
+            f"{sum(sizes.values())}; {remedy(path)}."
         )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from parley.core.checksums import check_checksum, other_digest, parsed_checksum
 from parley.core.errors import ParleyError
-from parley.core.files import expanded, is_web_url
+from parley.core.files import expand_home, is_web_url
 from parley.core.progress import BYTE, Progress, in_words
 from parley.dataset.partial_downloads import PartialDownload, unfinished
 from parley.dataset.web_rules import UnavailableError
@@ -164,7 +164,7 @@ def _host(location: str) -> str:
 
 def _copy(location: str, partial: PartialDownload, wanted: _Wanted) -> None:
     try:
-        path = expanded(location)
+        path = expand_home(location)
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise UnavailableError("it is not a regular file")
         total = path.stat().st_size

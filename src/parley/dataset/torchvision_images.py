@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torchvision.datasets import VisionDataset
 
 from parley.core.errors import ParleyError
-from parley.core.files import expanded, written_aside
+from parley.core.files import expand_home, written_aside
 from parley.core.progress import Progress, tracked
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.image_signatures import has_image_suffix
@@ -55,7 +55,7 @@ def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: 
     ParleyError
         If the dataset cannot be obtained, does not give images with a class, or lacks a class.
     """
-    kind, root = dataset_class(options.dataset), expanded(options.root or "")
+    kind, root = dataset_class(options.dataset), expand_home(options.root or "")
     images: dict[tuple[str, ...], list[_Item]] = {}
     for arguments in options.arguments:
         dataset = open_dataset(kind, root, arguments)

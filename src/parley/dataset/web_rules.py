@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from parley import __version__
-from parley.core.files import expanded
+from parley.core.files import expand_home
 
 # IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits: gateways translate between the two
 # (RFC 6052), or the IPv6 address is another notation for the IPv4 address (RFC 4291, 2.5.5.1).
@@ -27,7 +27,7 @@ def certificates() -> str:
     """Return the path of the trusted certificates: `SSL_CERT_FILE` or, if it is not set, those of certifi."""
     import certifi  # Not above: this module is imported when the Snakefile is parsed.
 
-    return str(expanded(os.environ.get("SSL_CERT_FILE") or certifi.where()))
+    return str(expand_home(os.environ.get("SSL_CERT_FILE") or certifi.where()))
 
 
 class UnavailableError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import digest_of, expanded, sha256_of
+from parley.core.files import digest_of, expand_home, sha256_of
 
 Role = Literal["pooled", "map", "logits"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -211,7 +211,7 @@ def weights_folders(folder: str | Path) -> list[Path]:
     """Return the folders to search for torchvision's weights: ``checkpoints`` in `folder`, then torch's own cache."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     torch_home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
-    return [Path(folder) / "checkpoints", expanded(torch_home) / "hub" / "checkpoints"]
+    return [Path(folder) / "checkpoints", expand_home(torch_home) / "hub" / "checkpoints"]
 
 
 def weights_file_sha256(path: str | Path) -> str:

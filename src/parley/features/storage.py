@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.core.files import remake
+from parley.core.files import remedy
 from parley.core.hdf5 import check_item, check_whole, opened, sources
 from parley.dataset.listing import image_key
 
@@ -115,7 +115,7 @@ def not_finite(path: str | Path, dataset: h5py.Dataset) -> str:
         if wrong.size:
             beyond = ", too large for float32" if np.isfinite(wrong[0]) else ""
             where = f"{dataset.name[1:]} contains {wrong[0]}{beyond} in row {row} (counted from 0)"
-            return f"{path}: {where}; every feature must be a finite number: {remake(path)}."
+            return f"{path}: {where}; every feature must be a finite number: {remedy(path)}."
     return f"{path}: {dataset.name[1:]} changes while it is read; run again."
 
 
@@ -193,11 +193,11 @@ def _about_rows(
     lengths = {"Target": len(targets), "Location": len(locations), "Key": len(keys), dataset.name[1:]: len(dataset)}
     if len(set(lengths.values())) != 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); {remake(path)}.")
+        raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); {remedy(path)}.")
     if not len(targets):
         raise ParleyError(f"{path} contains no images; choose another file.")
     if 0 in dataset.shape:
-        raise ParleyError(f"{path}: {dataset.name[1:]} has the shape {dataset.shape}, without a value; {remake(path)}.")
+        raise ParleyError(f"{path}: {dataset.name[1:]} has the shape {dataset.shape}, without a value; {remedy(path)}.")
     try:
         return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
     except (ValueError, TypeError, RecursionError) as error:
@@ -227,7 +227,7 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
         for one in missing:
             if one in list(file) or one in file:
                 kind = "a link that leads nowhere" if file.get(one) is None else "a group"
-                raise ParleyError(f"{path}: {one} is {kind}; it must be a dataset: {remake(path)}.")
+                raise ParleyError(f"{path}: {one} is {kind}; it must be a dataset: {remedy(path)}.")
         advice = "Make it with this layer, or set game.image_layer to one that it has."
         if name not in missing:
             advice = "For each image, Target must contain its label id and Location its name."
@@ -267,7 +267,7 @@ def _column(file: h5py.File, path: str | Path, name: str) -> h5py.Dataset:
     column = file[name]
     if not isinstance(column, h5py.Dataset) or column.shape is None or len(column.shape) != 1:
         kind = f"of shape {column.shape}" if isinstance(column, h5py.Dataset) else "a group"
-        raise ParleyError(f"{path}: {name} is {kind}; it must be [N], with one value for each image: {remake(path)}.")
+        raise ParleyError(f"{path}: {name} is {kind}; it must be [N], with one value for each image: {remedy(path)}.")
     _check_whole(column, path)
     return column
 
@@ -300,5 +300,5 @@ def _texts(column: h5py.Dataset, path: str | Path) -> list[str]:
             found.append(value.decode("utf-8") if isinstance(value, bytes) else str(value))
         except UnicodeDecodeError as error:
             where = f"{column.name[1:]} of row {row} (counted from 0)"
-            raise ParleyError(f"{path}: {where} is not UTF-8 text ({value[:60]!r}); {remake(path)}.") from error
+            raise ParleyError(f"{path}: {where} is not UTF-8 text ({value[:60]!r}); {remedy(path)}.") from error
     return found

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.files import expanded, read_json, written_aside
+from parley.core.files import expand_home, read_json, written_aside
 from parley.core.installation import IS_CLONE
 from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, Rights, cited, metadata
@@ -96,7 +96,7 @@ def write_crate(
         packed = {}
         with Progress("Packing", len(sources), "file") as progress:
             for name, path in sources.items():
-                file = expanded(path)
+                file = expand_home(path)
                 if not file.is_file():
                     raise ParleyError(
                         f"{file} does not exist any more; run `uv run parley verify {folder}`, and make the "

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import expanded, read_json, sha256_of, write_json
+from parley.core.files import expand_home, read_json, sha256_of, write_json
 from parley.provenance.records import FileRecord, Records, workflow_path
 
 LATER_TOUCH_S = 60
@@ -35,10 +35,10 @@ class Hashes:
 
     def of(self, path: str, role: str = "") -> FileRecord:
         """Return the hash, size and modification time of a file. Raise `FileNotFoundError` if it does not exist."""
-        stat = expanded(path).stat()
+        stat = expand_home(path).stat()
         known = self._known.get(path)
         if known is None or tuple(known[:2]) != (stat.st_size, stat.st_mtime_ns):
-            sha256 = self._on_record(path, stat) or sha256_of(expanded(path))
+            sha256 = self._on_record(path, stat) or sha256_of(expand_home(path))
             known = (stat.st_size, stat.st_mtime_ns, sha256)
         self._known[path] = self._used[path] = known
         return FileRecord(path, role, stat.st_size, known[2], stat.st_mtime_ns, stat.st_ino)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parley.core.errors import ParleyError
-from parley.core.files import digest_of, expanded, read_json, write_text
+from parley.core.files import digest_of, expand_home, read_json, write_text
 
 COMMIT = "PARLEY_COMMIT"
 """Environment variable in which the Snakefile passes the git commit to its jobs, so that no job calls git."""
@@ -271,7 +271,7 @@ def existing_workflow_path(path: str | Path) -> tuple[Path, str]:
     ParleyError
         If the file does not exist or is not below a folder `results` or `resources`.
     """
-    if not expanded(path).exists():
+    if not expand_home(path).exists():
         raise ParleyError(f"{path} does not exist; check the path.")
     root, name = workflow_path(path)
     if not name:
@@ -286,7 +286,7 @@ def workflow_path(path: str | Path) -> tuple[Path, str]:
     file need not exist.
     """
     # Symbolic links are not resolved, because a results folder may be a link to another disk.
-    whole = Path(os.path.normpath(expanded(path).absolute()))
+    whole = Path(os.path.normpath(expand_home(path).absolute()))
     for above in whole.parents:
         if above.name in ("results", "resources"):
             return above.parent, str(whole.relative_to(above.parent))

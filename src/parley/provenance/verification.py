@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from parley.core.files import expanded, sha256_of
+from parley.core.files import expand_home, sha256_of
 from parley.core.installation import as_typed
 from parley.core.progress import Progress
 from parley.provenance.document import own_files, read_files
@@ -66,7 +66,7 @@ def verify(folder: str | Path) -> Verification:
 
 def _state_of(path: str, known: tuple[int, str] | None, records: Records) -> str:
     """Return the state of a file. `known`: the size and SHA-256 in `provenance.json`; None for an unlisted file."""
-    file = expanded(path)
+    file = expand_home(path)
     if known and not file.is_file():
         return "missing"
     found = file.stat().st_size, sha256_of(file)

@@ -14,7 +14,7 @@ from parley.core.files import digest_of, is_web_url, sha256_of
 from parley.core.tables import write_table
 from parley.text.descriptions import Description
 from parley.text.glove import fetched, read_pretrained
-from parley.text.word_vectors import Words, description_words, stop_words_of, wordless, write_words
+from parley.text.word_vectors import Words, description_words, no_words_message, stop_words_of, write_words
 
 logger = logging.getLogger(__name__)
 RANDOM = "random"
@@ -101,7 +101,7 @@ def embed_words(
     findings = Findings()
     for row, own in zip(descriptions, words_of, strict=True):
         if known.keys().isdisjoint(own):
-            findings.add(wordless(row, stop_words))
+            findings.add(no_words_message(row, stop_words))
     findings.raise_if_any()
     vectors = np.zeros((len(vocabulary), dimension), np.float32)
     for index, word in enumerate(vocabulary):

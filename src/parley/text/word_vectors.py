@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.core.files import remake, written_aside
+from parley.core.files import remedy, written_aside
 from parley.core.hdf5 import opened, stored, texts
 from parley.core.text import text_lines
 from parley.text.descriptions import Description
@@ -141,7 +141,7 @@ def read_words(path: str | Path) -> Words:
         words, vectors, found = (stored(file, name, path) for name in ("word", "vector", "found"))
         stop_words = frozenset(texts(stored(file, "stop_word", path))) if "stop_word" in file else STOP_WORDS
         if problem := _problem(words, vectors, found):
-            raise ParleyError(f"{path}: {problem}; {remake(path)}.")
+            raise ParleyError(f"{path}: {problem}; {remedy(path)}.")
         return Words(texts(words), vectors[:].astype(np.float32), found[:].astype(bool), stop_words)
 
 
@@ -168,7 +168,7 @@ def description_matrix(descriptions: Sequence[Description], words: Words) -> NDA
     for description, indices in zip(descriptions, _word_indices(descriptions, words), strict=True):
         found = [i for i in indices if words.found[i]]
         if not found:
-            raise ParleyError(wordless(description, words.stop_words))
+            raise ParleyError(no_words_message(description, words.stop_words))
         rows.append(words.vectors[found].mean(0))
     return np.stack(rows).astype(np.float32)
 
@@ -209,7 +209,7 @@ def _word_indices(descriptions: Sequence[Description], words: Words) -> list[lis
     return [[index[word] for word in own] for own in by_description]
 
 
-def wordless(description: Description, stop_words: Set[str]) -> str:
+def no_words_message(description: Description, stop_words: Set[str]) -> str:
     """Return the error message for a description in which no word has a vector."""
     if not description_words(description.text, stop_words):
         return (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parley.core.errors import ParleyError, did_you_mean
-from parley.core.files import expanded, is_web_url, written_aside
+from parley.core.files import expand_home, is_web_url, written_aside
 from parley.dataset.archives import DAMAGED, decompress_tar, kind_of, open_archive
 from parley.dataset.downloads import download
 from parley.dataset.partial_downloads import exclusive_lock
@@ -206,7 +206,7 @@ def installed_nouns(source: str | Path) -> Path | None:
 
 def _nltk_copies() -> Iterator[Path]:
     """Yield the existing copies of NLTK's corpus, in the order in which NLTK searches."""
-    named = [expanded(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
+    named = [expand_home(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     prefix = Path(sys.prefix)
     shared = [prefix / "nltk_data", prefix / "share/nltk_data", prefix / "lib/nltk_data"]
     system = [Path(root) / "nltk_data" for root in ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib")]

@@ -9,7 +9,7 @@ import torch
 
 from parley.core.errors import ParleyError
 from parley.core.failures import raise_if_failed
-from parley.core.files import remake, written_aside
+from parley.core.files import remedy, written_aside
 from parley.core.tensor_files import is_floats, load_tensors, why_unreadable
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
@@ -118,7 +118,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
 
 def invalid(path: str | Path, problem: str) -> ParleyError:
     """Return an error that says what is wrong with a checkpoint file, and what to do."""
-    is_made = remake(path).startswith("remove")
+    is_made = remedy(path).startswith("remove")
     fix = (
         "remove it and run `uv run snakemake --cores all train` again"
         if is_made

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from parley.core.checksums import check_checksum
 from parley.core.errors import ParleyError
-from parley.core.files import digest_of, expanded, is_web_url, written_aside
+from parley.core.files import digest_of, expand_home, is_web_url, written_aside
 from parley.dataset.archives import (
     DAMAGED,
     TAR,
@@ -59,7 +59,7 @@ class ImageArchive(EntrySource):
         locations, templates = self.options.locations, self.options.members
         found = [] if locations else ["A source of kind 'archive' needs source.archive.locations: URLs or paths."]
         if locations and not self._local and not any(map(is_web_url, locations)):
-            folder = next((one for one in locations if expanded(one).is_dir()), "")
+            folder = next((one for one in locations if expand_home(one).is_dir()), "")
             found.append(
                 f"{folder} is a folder, not an archive; set source.archive.locations to a zip or tar, or use another "
                 "source.kind, such as folder."
@@ -162,7 +162,7 @@ class ImageArchive(EntrySource):
     @property
     def _local(self) -> Path | None:
         """The first local path that exists."""
-        paths = (expanded(one) for one in self.options.locations if not is_web_url(one))
+        paths = (expand_home(one) for one in self.options.locations if not is_web_url(one))
         return next((path for path in paths if path.is_file()), None)
 
     @property

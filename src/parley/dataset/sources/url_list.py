@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from parley.core.errors import ParleyError, did_you_mean
-from parley.core.files import expanded, is_web_url
+from parley.core.files import expand_home, is_web_url
 from parley.core.formats import counted
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing, ParseIssue
@@ -40,7 +40,7 @@ class UrlList(Source):
                 "A source of kind 'url_list' needs source.url_list.locations: the list's URLs or paths.",
             ]
         local = [location for location in self.options.locations if not is_web_url(location)]
-        if len(local) == len(self.options.locations) and not any(expanded(path).is_file() for path in local):
+        if len(local) == len(self.options.locations) and not any(expand_home(path).is_file() for path in local):
             found.append(f"The URL list is not at any of its locations: {', '.join(local)}; check the paths.")
         return found + self._root_problems()
 
@@ -54,7 +54,7 @@ class UrlList(Source):
         if self.options.checksum:  # The checksum identifies the list at any location.
             return self._digest_of(self.options.checksum.lower(), wnids, root)
         facts = [
-            file_fingerprint(expanded(location)) if expanded(location).is_file() else location
+            file_fingerprint(expand_home(location)) if expand_home(location).is_file() else location
             for location in self.options.locations
         ]
         return self._digest_of(facts, wnids, root)

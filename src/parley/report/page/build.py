@@ -136,7 +136,7 @@ def build_report(
         funnel=images,
         source=image_source(config["source"]) if images and "source" in config else None,
         random_words=words_are_random(config),
-        wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
+        missing_words=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         versions=installed_versions(),
         warnings=[
             *(f"Run {run}: {why}" for (run, _), why in summary.reasons.items()),
