@@ -55,6 +55,7 @@ REFUSED = {
     ),
     "a tuple": ("b: 1\na: !!python/tuple [1]\n", "line 2: the tag !!python/tuple is not allowed"),
     "a tag of a user": ("a: !mine {b: 1}\n", "line 1: the tag !mine is not allowed; remove it"),
+    "a tagged number": ("a: !!int %s\n" % ("1:" * 300 + "1"), "line 1: a number has 601 characters"),
     "bytes": ("a: !!binary aGVsbG8=\n", "line 1: the tag !!binary is not allowed"),
     "a set": ("a: !!set {b}\n", "line 1: the tag !!set is not allowed"),
     "another version": ("%YAML 9.0\n---\na: 1\n", "is not YAML .line 1: .*; remove the line that begins with %YAML"),
@@ -129,6 +130,7 @@ def test_ordinary_yaml_is_read(tmp_path):
 base: &base {steps: 3, rate: 0.1}
 numbers: [0, 007, -1, +1, 1_600, 0x10, 0b11, 0.5, 00.5, 1e-4, 1.0e-4, "010", '1:30', 08, 0:9, 12:60:60]
 words: [yes, off, null, 2026-01-02, !!str 010, !!str yes]
+tagged: [!!float 1e-4, !!int "3", !!int 010, !!bool "yes", !!null '']
 labels: {1: a, -3: b, 0: c, "on": d, '~': e}
 runs:
 - {name: a, training: {<<: *base, steps: 4}}

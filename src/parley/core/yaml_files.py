@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[-+]?[\d_.:]+([eE][-+]?\d+)?")
 _UNLIKE_ITS_VALUE = re.compile(r"[-+]?(0[\d_]+|[\d_]+(:\d+)+(\.[\d_]*)?)")
 """Numbers that YAML 1.1 reads as octal or in base 60: 010 is 8, and 1:30 is 90."""
 _PLAIN_KEY = re.compile(r"0|-?[1-9]\d*")
-_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map")}
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 _RESOLVER: Any = yaml.resolver.Resolver()
 _RUNS_CODE = "__use_yte__"
@@ -97,10 +97,10 @@ def _problem_of(event: Any, is_key: bool) -> str:
     text = event.value
     if is_key and text == _RUNS_CODE:
         return f"{text} would run code in this file; remove the key, and write plain values."
+    if (event.implicit[0] or event.tag) and len(text) > LONGEST_NUMBER and _NUMBER.fullmatch(text):
+        return f"a number has {len(text)} characters."
     if not event.implicit[0]:  # In quotes, or with a tag.
         return ""
-    if len(text) > LONGEST_NUMBER and _NUMBER.fullmatch(text):
-        return f"a number has {len(text)} characters."
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
     if tag == _TEXT or (is_key and (tag == _MERGE or _PLAIN_KEY.fullmatch(text))):
         return ""
