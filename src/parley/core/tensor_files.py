@@ -70,17 +70,16 @@ def _safetensors_size(path: Path) -> int:
     with path.open("rb") as stream:
         first = stream.read(8)
         header = int.from_bytes(first, "little")
-        if len(first) < 8 or path.stat().st_size < header + 8 <= _LARGEST_HEADER:
-            return header + 8
-        try:
-            entries = json.loads(stream.read(header))
-            return (
-                header
-                + 8
-                + max((one["data_offsets"][1] for one in entries.values() if "data_offsets" in one), default=0)
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):  # safetensors reports it.
-            return 0
+        if header > _LARGEST_HEADER:
+            return 0  # safetensors reports it.
+        text = stream.read(header)
+    if len(first) < 8 or len(text) < header:
+        return header + 8
+    try:
+        ends = [one["data_offsets"][1] for one in json.loads(text).values() if "data_offsets" in one]
+        return header + 8 + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):  # safetensors reports it.
+        return 0
 
 
 def why_unreadable(error: Exception, path: str | Path) -> str:
