@@ -263,3 +263,18 @@ def test_a_file_cut_off_anywhere_is_reported_as_cut_off(tmp_path, length):
     (tmp_path / "a.hdf5").write_bytes(content[:length])
     with pytest.raises(ParleyError, match=f"it is cut off at byte {length}; "), opened(tmp_path / "a.hdf5", "file"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a.txt/b.hdf5", "Not a directory"),
+        ("loop", "Too many levels of symbolic links"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_path_that_cannot_be_opened_is_reported(tmp_path, name, reason):
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ParleyError, match=rf"{name} cannot be read \({reason}\)"), opened(tmp_path / name, "file"):
+        pass

@@ -66,6 +66,8 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
 
 def _unreadable(path: str | Path, what: str, error: Exception) -> str:
     """Return an error message that says what the file is in place of HDF5, or how it is damaged."""
+    if isinstance(error, OSError) and error.filename:  # Of the system, such as a missing permission, not of HDF5.
+        return f"{path} cannot be read ({error.strerror}); check the path."
     reason = (str(error) or type(error).__name__).splitlines()[0]
     kind, fix = mistaken_for(path)
     if "truncated file" in reason or _is_a_beginning(Path(path)):
