@@ -75,6 +75,16 @@ def test_pipes_devices_and_folders_are_not_replaced(tmp_path, make, kind):
             write_text(tmp_path / "out/a.json", "text")
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("x" * 300 + "/a", "File name too long"), ("loop/a", "File exists")],
+)
+def test_paths_that_no_disk_takes_are_reported(tmp_path, name, reason):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ParleyError, match=rf"{name} cannot be written \({reason}\)"):
+        write_text(tmp_path / name, "text")
+
+
 def test_other_errors_are_not_reported_as_disk_errors(tmp_path):
     with pytest.raises(FileNotFoundError), written_aside(tmp_path / "a.txt") as aside:
         aside.write_text((tmp_path / "missing.txt").read_text())
@@ -135,5 +145,5 @@ def test_a_name_is_too_long_if_that_of_its_temporary_file_is(tmp_path):
     for name in (f"{longest}x", "é" * 120):
         (problem,) = length_problems([f"results/{name}/a", f"results/{name}/b"])
         assert f"would be {len(name.encode())} bytes long, of at most {LONGEST_FILE_NAME_BYTES}" in problem
-    with pytest.raises(OSError, match="File name too long"):
+    with pytest.raises(ParleyError, match="File name too long"):
         write_text(tmp_path / f"{longest}x", "a")

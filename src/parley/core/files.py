@@ -42,7 +42,7 @@ _MISTAKEN = (
     (re.compile(rb"PK\x03\x04"), ZIP, "unpack it"),
     (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "an old Office spreadsheet or document", "export it"),
     (re.compile(rb"%PDF-"), "a PDF", "export its table"),
-    (re.compile(rb"PAR1"), "a Parquet file", "export it"),
+    (re.compile(rb"PAR1\x15"), "a Parquet file", "export it"),
     (re.compile(rb"\x89HDF\r\n"), "HDF5", ""),
     (re.compile(rb"\x93NUMPY"), "a NumPy array (.npy)", ""),
     (re.compile(rb"MATLAB 5\.0"), "a MATLAB file of version 5", "save it with -v7.3"),
@@ -71,31 +71,26 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         If the path is a folder, named pipe or device, the folder is not writable, or the disk is full.
     """
     final = Path(path)
-    _check_place(final)
     # `tempfile` is not used, because only the owner can read its files, and results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
         with explained_write_errors(final, aside):
+            _check_place(final)
             final.parent.mkdir(parents=True, exist_ok=True)
             yield aside
             aside.replace(final)
     finally:
-        try:
-            aside.unlink(missing_ok=True)
-        except OSError as error:  # That of the block says that the folder is a file, or the disk read-only.
-            if error.errno not in (errno.ENOTDIR, errno.EROFS):
-                raise
+        with contextlib.suppress(OSError):  # The file is renamed, or the error of the block says what is wrong.
+            aside.unlink()
 
 
 def _check_place(final: Path) -> None:
     """Raise `ParleyError` if a path is no file that may be replaced, or its folder cannot be one."""
     if kind := no_file(final):
         raise ParleyError(f"{final} is {kind}, which would be replaced by a file; choose another path.")
-    for folder in final.parents:
-        if folder.exists():
-            if not folder.is_dir():
-                raise ParleyError(f"{folder} is {no_file(folder) or 'a file'}, not a folder; choose another path.")
-            return
+    folder = next((one for one in final.parents if one.exists()), None)
+    if folder and not folder.is_dir():
+        raise ParleyError(f"{folder} is {no_file(folder) or 'a file'}, not a folder; choose another path.")
 
 
 @contextlib.contextmanager
@@ -199,6 +194,11 @@ def mistaken_for(path: str | Path) -> tuple[str, str]:
             head = stream.read(512)
     except OSError:
         return "", ""
+    return mistaken_content(head)
+
+
+def mistaken_content(head: bytes) -> tuple[str, str]:
+    """Do what `mistaken_for` does, given the first bytes of a file or of what is compressed in it."""
     if not head:
         return EMPTY, ""
     return next(((kind, fix) for pattern, kind, fix in _MISTAKEN if pattern.match(head)), ("", ""))
