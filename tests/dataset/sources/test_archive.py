@@ -284,6 +284,12 @@ def test_lists_the_images_of_an_archive_that_match_no_template(tmp_path, system,
     assert error.value.findings[0].endswith(f"({template}); it has {told}")
 
 
+def test_a_file_beside_images_that_cannot_be_read_does_not_hide_why(tmp_path):
+    path = make_zip(tmp_path / "set.zip", {"lion/a.jpg": b"a", "readme.md": b"b"}, zipfile.ZIP_BZIP2)
+    with pytest.raises(ParleyError, match=r"; its images are neither .*; it has 1 other files \(readme.md"):
+        addresses(source_of(path, ("{class}/*",)), [LION], tmp_path)
+
+
 def test_a_folder_given_as_archive_is_reported(tmp_path):
     (tmp_path / "set.zip").mkdir()
     (told,) = source_of(tmp_path / "set.zip").check([LION])
@@ -300,6 +306,14 @@ def test_suggests_a_root_one_folder_deeper(tmp_path, kind, name):
     (tmp_path / "[photos]" / name).mkdir(parents=True)
     (told,) = open_source(SourceOptions(kind, root=tmp_path)).check([LION])
     assert f" in {tmp_path} (is the root {tmp_path}/[photos]?); " in told
+
+
+def test_in_a_large_root_folders_are_suggested_for_the_first_classes(tmp_path):
+    classes = [ImageClass(f"class{number}", "", "in", description="x") for number in range(12)]
+    for one in classes:
+        (tmp_path / "photos" / one.name).mkdir(parents=True)
+    told = open_source(SourceOptions("folder", root=tmp_path)).check(classes)
+    assert ["is the root" in one for one in told] == [True] * 10 + [False] * 2
 
 
 def test_logs_images_that_match_no_template(tmp_path, caplog):

@@ -103,9 +103,10 @@ class ImageArchive(EntrySource):
         log_passed_over(logger, self.passed_over, f"{path}: ")
         where = ", ".join(self.options.members)
         if not found:
-            others = f"its images are {', '.join(skipped)}" if skipped else "it has no images at all"
-            others += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
-            instead = f"it has {elsewhere}{_hint(elsewhere, classes)}" if elsewhere else others
+            reasons = [f"its images are {', '.join(skipped)}"] if skipped else []
+            reasons += [f"it has {elsewhere}{_hint(elsewhere, classes)}"] if elsewhere else []
+            instead = "; ".join(reasons) or "it has no images at all"
+            instead += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
             raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
         if number := elsewhere[_IMAGES]:
             named = elsewhere.examples(_IMAGES)

@@ -52,8 +52,7 @@ class _OnePerClass(EntrySource):
                 )
             elif not existing:
                 # In a large root, suggestions take seconds.
-                similar = sorted(path.name for path in root.iterdir()) if len(found) < MOST_SUGGESTIONS else []
-                hint = self._deeper(names) or did_you_mean(names[0], similar)
+                hint = _suggestion(root, names) if len(found) < MOST_SUGGESTIONS else ""
                 found.append(
                     f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}"
                     f"{hint and f' ({hint})'}; add it, or rename or remove the class."
@@ -63,12 +62,6 @@ class _OnePerClass(EntrySource):
                     f"Class {image_class.name!r} has two {self.what}s in {root}, {' and '.join(existing)}; keep one."
                 )
         return found
-
-    def _deeper(self, names: Sequence[str]) -> str:
-        """Return advice if a class is one folder deeper than it should be, as in an unpacked archive."""
-        root = self.options.root or Path()
-        found = next((path for name in names for path in root.glob(f"*/{glob.escape(name)}")), None)
-        return f"is the root {found.parent}?" if found else ""
 
     def listable(self, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
         """Return the classes that have a folder or tar."""
@@ -101,6 +94,14 @@ class _OnePerClass(EntrySource):
 
     def _names(self, image_class: ImageClass) -> list[str]:
         return [f"{name}{self.suffix}" for name in dict.fromkeys((image_class.name, image_class.wnid)) if name]
+
+
+def _suggestion(root: Path, names: Sequence[str]) -> str:
+    """Return advice if a class is one folder deeper, as in an unpacked archive, or has a similar name."""
+    deeper = next((path for name in names for path in root.glob(f"*/{glob.escape(name)}")), None)
+    if deeper:
+        return f"is the root {deeper.parent}?"
+    return did_you_mean(names[0], sorted(path.name for path in root.iterdir()))
 
 
 class Folder(_OnePerClass):
