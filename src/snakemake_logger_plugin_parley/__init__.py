@@ -44,7 +44,8 @@ def _load_checked(given: Any, filetype: str = "Config") -> Any:
     try:
         text = yaml_files.check_yaml(given)
     except yaml_files.YamlError as error:
-        is_target = not Path(given).exists() and Path(given).suffix not in (".yaml", ".yml", ".json")
+        is_missing = isinstance(error.__cause__, FileNotFoundError)
+        is_target = is_missing and Path(given).suffix not in (".yaml", ".yml", ".json")
         hint = " If it is a target, write it before --configfile." if is_target else ""
         raise WorkflowError(f"{error}{hint}") from None
     try:

@@ -28,6 +28,11 @@ def test_explains_a_wrong_config_option(entry, told):
     assert str(caught.value).startswith(f"--config: {told}")
 
 
+def test_a_long_target_after_configfile_is_explained():
+    with pytest.raises(WorkflowError, match=r"x cannot be read \(File name too long\); check the path"):
+        plugin._load_checked("x" * 300)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
