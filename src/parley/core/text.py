@@ -12,7 +12,7 @@ from typing import TextIO
 from parley.core.errors import ParleyError
 from parley.core.files import EMPTY, mistaken_for
 
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LONGEST_CELL = 1 << 24
 """Maximum number of characters in a cell of a CSV."""
 csv.field_size_limit(LONGEST_CELL)  # The module's own limit is 128 KiB.
@@ -44,7 +44,7 @@ def opened_text(path: str | Path, fix: str = "check the path") -> Iterator[TextI
         with Path(path).open("rb") as raw:
             head = raw.read(_HEAD_BYTES)
             raw.seek(0)
-            encoding = "utf-16" if head.startswith(_UTF16_MARKS) else "utf-8-sig"
+            encoding = "utf-16" if head.startswith(UTF16_MARKS) else "utf-8-sig"
             if encoding != "utf-16" and b"\0" in head[:2]:  # One of the bytes of an ASCII character.
                 raise ParleyError(f"{path} is not text, or UTF-16 without a byte order mark; save it as UTF-8.")
             with io.TextIOWrapper(raw, encoding, newline=_line_end(head, encoding)) as stream:
@@ -135,7 +135,7 @@ def plain_cell(cell: str) -> str:
 def _undecodable(path: str | Path, error: UnicodeError) -> str:
     """Return an error message that names the first line that is not UTF-8."""
     with Path(path).open("rb") as raw:
-        if raw.peek(2).startswith(_UTF16_MARKS):
+        if raw.peek(2).startswith(UTF16_MARKS):
             return f"{path} is not UTF-16 text ({error}); save it as UTF-8."
         for number, line in enumerate(raw, start=1):
             try:

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from parley.core.checksums import check_checksum
 from parley.core.errors import ParleyError
-from parley.core.files import COMPRESSED, ZIP, is_web_url
-from parley.core.text import check_kind
+from parley.core.files import COMPRESSED, EMPTY, ZIP, is_web_url, mistaken_content
+from parley.core.text import UTF16_MARKS, check_kind
 from parley.dataset.downloads import download
 
 logger = logging.getLogger(__name__)
@@ -223,8 +223,11 @@ def _has_numbers(line: bytes) -> bool:
 
 
 def _refuse_other(start: bytes, path: str | Path) -> None:
-    """Raise `ParleyError` if a file that begins with these bytes is binary, UTF-16 or has the lines of old Macs."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """Raise `ParleyError` if unpacked content with this start is binary, UTF-16 or has the lines of old Macs."""
+    kind, fix = mistaken_content(start)
+    if kind not in ("", EMPTY):
+        raise ParleyError(f"{path} contains {kind}, not word vectors; {fix or 'get the file again'}.")
+    if start.startswith(UTF16_MARKS):
         raise ParleyError(f"{path} is UTF-16 text; save the word vectors as UTF-8.")
     if start.startswith(_FASTTEXT_MAGIC) or b"\0" in start:
         raise ParleyError(

@@ -1,5 +1,7 @@
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 
 import pytest
@@ -77,9 +79,18 @@ def test_a_corrupt_archive_is_reported(tmp_path):
         read(tmp_path / "list.gz")
 
 
-def test_other_archives_are_refused_by_name(tmp_path):
-    (tmp_path / "list").write_bytes(b"PK\x03\x04" + bytes(100))
-    with pytest.raises(ParleyError, match="is a zip file"):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"PK\x03\x04" + bytes(100), "is a ZIP archive, not a URL list; unpack it"),
+        (bz2.compress(TEXT), "is compressed, not a URL list; decompress it"),
+        (lzma.compress(TEXT), "is compressed, not a URL list; decompress it"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive, not a URL list; unpack it"),
+    ],
+)
+def test_other_archives_are_refused_by_name(tmp_path, content, told):
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(ParleyError, match=told):
         read(tmp_path / "list")
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parley.core.errors import ParleyError
-from parley.core.files import COMPRESSED, ZIP
+from parley.core.files import COMPRESSED
 from parley.core.tar_headers import CHUNK_BYTES, stream_files
-from parley.core.text import check_kind
+from parley.core.text import UTF16_MARKS, check_kind
 from parley.dataset.listing import LONGEST_BYTES, Listing, ListingBuilder, ParseIssue
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
-_OTHER_MAGIC = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"7z\xbc\xaf": "7-Zip"}
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def text_chunks(path: str | Path) -> Iterator[bytes]:
@@ -41,16 +39,14 @@ def text_chunks(path: str | Path) -> Iterator[bytes]:
     ParleyError
         If the file is missing, or is a truncated or corrupt archive.
     """
-    check_kind(path, "a URL list", accepted=(COMPRESSED, ZIP))
+    check_kind(path, "a URL list", accepted=[COMPRESSED])
     try:
         with Path(path).open("rb") as source:
-            head = source.peek(8)
-            for magic, kind in _OTHER_MAGIC.items():
-                if head.startswith(magic):
-                    raise ParleyError(f"{path} is a {kind} file; give a tar, a gzipped tar, a gzip file or plain text.")
             stream: io.BufferedReader = source
-            if head.startswith(_GZIP_MAGIC):
+            if source.peek(2).startswith(_GZIP_MAGIC):
                 stream = io.BufferedReader(gzip.GzipFile(fileobj=source), CHUNK_BYTES)
+            else:
+                check_kind(path, "a URL list")  # Only gzip is decompressed.
             is_tar = stream.read(512)[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
             stream.seek(0)
             yield from _tar_chunks(stream) if is_tar else iter(partial(stream.read, CHUNK_BYTES), b"")
@@ -76,7 +72,7 @@ def _tar_chunks(stream: io.BufferedReader) -> Iterator[bytes]:
 def _as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
     r"""Yield the chunks as UTF-8 without a byte order mark; ``"\n"`` ends the lines also of lists from old Macs."""
     first = next(chunks, b"")
-    if first.startswith(_UTF16_MARKS):
+    if first.startswith(UTF16_MARKS):
         texts = codecs.iterdecode(chain([first], chunks), "utf-16", "replace")
         chunks = (text.encode("utf-8", "replace") for text in texts)
         first = next(chunks, b"")
