@@ -150,19 +150,18 @@ def _table(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
         findings.add(
             f"{path} has {counted(len(names), 'column')} of attributes, besides `class`; it needs at least two."
         )
-    seen: set[str] = set()
-    given: dict[str, str] = {}
+    seen: dict[str, str] = {}
     for row in rows:
         row["class"] = row["class"].strip()
-        first = given.setdefault(confusable_form(row["class"]), row["class"])
         if not row["class"]:
             findings.add(f"{path} has a row without a class; name it, or remove the row.")
-        elif first in seen:
+        elif first := seen.get(form := confusable_form(row["class"])):
             alike = "" if first == row["class"] else f" (the first time as {first})"
             findings.add(f"{path} has the class {row['class']} twice{alike}; remove one of the lines.")
+        else:
+            seen[form] = row["class"]
         if empty := [name for name in names if not row[name].strip()]:
             findings.add(f"{path}, class {row['class']}: {', '.join(empty)} is empty; give every attribute a value.")
-        seen.add(first)
     findings.raise_if_any()
     return names, {row["class"]: [row[name].strip() for name in names] for row in rows}
 
