@@ -16,14 +16,16 @@ from parley.metrics.statistics import holm
 BASE, ONE, OTHER = [0.50, 0.60, 0.55, 0.52], [0.70, 0.79, 0.77, 0.73], [0.51, 0.58, 0.56, 0.52]
 
 
-def write(folder, run, values, part="test"):
+def write(folder, run, values, part="test", **counts):
     for seed, value in enumerate(values):
         path = folder / f"runs/{run}/{seed}/evaluation.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         if value is None:
             write_marker(path, "its loss is not finite")
         else:
-            path.write_text(json.dumps({"run": run, "seed": seed, "k": 1, "parts": {part: {"accuracy@1": value}}}))
+            path.write_text(
+                json.dumps({"run": run, "seed": seed, "k": 1, "parts": {part: {"accuracy@1": value} | counts}})
+            )
 
 
 def name_runs(folder, *runs, seeds=(0, 1, 2, 3)):
@@ -70,11 +72,34 @@ def test_runs_of_several_experiments_have_distinct_names(experiment, tmp_path, c
     assert re.search(r"\(n = 4, d = \+\d+\.\d\) \\\* \|$", lines[3])
     assert lines[5].startswith("| pooling/base | +0.000 \\[-0.0")
     assert lines[5].endswith("(n = 3, d = +0.0) |")
-    assert lines[-1].endswith("Holm's correction over the runs of this table, separately for each metric.")
+    assert lines[-3].endswith("Holm's correction over the runs of this table, separately for each metric.")
+    assert lines[-1] == "pooling/base was evaluated on 3 seeds, switches/base on 4 seeds."
     page = tmp_path / "page.md"
     page.write_text("<!-- table changes -->\n<!-- end -->\n")
     assert main([*arguments, "--into", str(page)]) == 0
     assert page.read_text().splitlines()[1:-1] == lines
+
+
+@pytest.mark.parametrize(
+    ("counts", "seeds", "extent"),
+    [
+        ({"n": 300, "candidates": 30}, 4, "300 images, 30 candidates and 4 seeds"),
+        ({"n": 200, "candidates": 1}, 4, "200 images, 1 candidate and 4 seeds"),
+        ({"n": 200, "candidates": 30}, 2, "200 images, 30 candidates and 2 seeds"),
+        ({}, 0, "0 seeds"),
+        ({"n": 200, "candidates": 30}, 4, None),
+    ],
+)
+def test_runs_on_other_images_candidates_or_seeds_are_named(tmp_path, capsys, counts, seeds, extent):
+    write(tmp_path / "one", "base", BASE, n=200, candidates=30)
+    write(tmp_path / "other", "base", OTHER[:seeds] or OTHER, "test" if seeds else "dev", **counts)
+    for name in ("one", "other"):
+        name_runs(tmp_path / name, "base")
+    folders = [str(tmp_path / "one"), str(tmp_path / "other")]
+    assert main(["compare", *folders, "--base", "one/base", "--metric", "accuracy@1"]) == 0
+    told = f"other/base was evaluated on {extent}, one/base on 200 images, 30 candidates and 4 seeds."
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == told if extent else "was evaluated on" not in last
 
 
 def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsys):

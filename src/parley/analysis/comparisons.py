@@ -11,7 +11,7 @@ from parley.analysis.evaluations import evaluations_of
 from parley.analysis.summary import UNITS, in_order
 from parley.core import markdown
 from parley.core.errors import ParleyError
-from parley.core.formats import change, fraction
+from parley.core.formats import change, counted, fraction, listed
 from parley.core.tables import write_csv
 from parley.metrics.records import finite_by_seed
 from parley.metrics.registry import EVALUATION_UNITS
@@ -25,6 +25,8 @@ COLUMNS = (
 
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Metrics that `parley compare` shows by default."""
+EXTENT = {"n": "image", "candidates": "candidate"}
+"""Counts in an evaluation.json in which compared runs should agree, and their nouns."""
 NOTE = (
     "Differences from the first run over the n seeds that both runs have, with 95 % t intervals; d is the mean "
     "difference divided by the standard deviation of the differences. \\* p < 0.05 by the paired t-test, "
@@ -202,13 +204,33 @@ def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str, metrics: Sequence[str]) -> list[str]:
-    """Return a table of the base run's means and the other runs' differences, and a note, as lines of Markdown."""
+    """Return a table of the base run's means and the other runs' differences, and notes, as lines of Markdown.
+
+    The notes name the runs that were evaluated on other numbers of images, candidates or seeds than the base run.
+    """
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [
         [markdown.escaped(one.run), *(_difference(one.by_metric[metric], one.corrected[metric]) for metric in metrics)]
         for one in found
     ]
-    return [*markdown.table(["Run", *metrics], rows), *(["", NOTE] if found else [])]
+    extents = {run: _extent(runs[run], part) for run in (base, *(one.run for one in found))}
+    notes = [
+        markdown.escaped(f"{run} was evaluated on {extent}, {base} on {extents[base]}.")
+        for run, extent in extents.items()
+        if extent != extents[base]
+    ]
+    return [
+        *markdown.table(["Run", *metrics], rows),
+        *(line for note in [NOTE, *notes] if found for line in ("", note)),
+    ]
+
+
+def _extent(evaluations: Evaluations, part: str) -> str:
+    """Return on how much a run was evaluated on a split, such as ``200 images, 30 candidates and 5 seeds``."""
+    entries = [parts[part] for parts in evaluations.values() if part in parts]
+    # The seeds of a run have the same images and candidates.
+    counts = [counted(one[key], noun) for one in entries[:1] for key, noun in EXTENT.items() if key in one]
+    return listed([*counts, counted(len(entries), "seed")])
 
 
 def _mean(evaluations: Evaluations, part: str, metric: str) -> str:
