@@ -307,4 +307,4 @@ def test_images_that_share_a_name_are_reported(trained, tmp_path, caplog, names)
         del file["Location"]
         file["Location"] = np.array(names, "S4")
     assert main([str(one) for one in call(trained, tmp_path / "out", features=path)]) == 0
-    assert "part.hdf5: 5 of 6 images have the name of another" in caplog.text
+    assert "part.hdf5: 5 of 6 images share their name" in caplog.text

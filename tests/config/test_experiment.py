@@ -200,7 +200,7 @@ def given_features(folder, classes=(0, 1, 2), dev_width=4, **changes):
             {"runs": [{"name": "a", "training": {"k": 9}}, {"name": "b", "training": {"k": 4}}]},
             ["Config: training.k is 4, but", "Config: training.k is 9, but"],
         ),
-        ({"dev_width": 5}, ["dev.hdf5: pooled has rows of 5 values per image or cell, but those of "]),
+        ({"dev_width": 5}, ["dev.hdf5: pooled has 5 values per image or cell, but that of "]),
         ({"game": {"image_layer": "fc"}}, [f"{part}.hdf5 has no fc" for part in ("train", "dev", "test", "ood")]),
     ],
 )

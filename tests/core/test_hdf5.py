@@ -166,7 +166,7 @@ def test_a_dataset_may_refer_to_a_stored_dataset(every, tmp_path, name, source):
 @pytest.mark.parametrize("name", ["Target", "Location", "Key", "avgpool_512"])
 def test_a_dataset_that_refers_to_a_missing_file_is_refused(every, name):
     refer(every, name, "gone.hdf5", name)
-    with pytest.raises(ParleyError, match=f"{name} refers to a file that is gone, the first is .*gone.hdf5; bring"):
+    with pytest.raises(ParleyError, match=f"{name} refers to the missing file .*gone.hdf5; restore"):
         read_features(every, "pooled")
 
 
@@ -174,11 +174,11 @@ def test_a_dataset_that_refers_to_a_missing_file_is_refused(every, name):
 @pytest.mark.parametrize(
     ("how", "rows", "told"),
     [
-        ({}, 0, "was written without its values"),
-        ({"chunks": (1,)}, 0, "was written without its values"),
-        ({"chunks": (1,)}, 2, r"was written in part \(2 of 3 chunks\)"),
-        ({"chunks": (2,), "compression": "gzip"}, 2, r"was written in part \(1 of 2 chunks\)"),
-        ({"chunks": (2,), "fillvalue": 3}, 2, r"was written in part \(1 of 2 chunks\)"),
+        ({}, 0, "has no values"),
+        ({"chunks": (1,)}, 0, "has no values"),
+        ({"chunks": (1,)}, 2, r"is incomplete \(2 of 3 chunks\)"),
+        ({"chunks": (2,), "compression": "gzip"}, 2, r"is incomplete \(1 of 2 chunks\)"),
+        ({"chunks": (2,), "fillvalue": 3}, 2, r"is incomplete \(1 of 2 chunks\)"),
     ],
 )
 def test_datasets_with_unwritten_values_are_refused(every, name, how, rows, told):
@@ -191,7 +191,7 @@ def test_datasets_with_unwritten_values_are_refused(every, name, how, rows, told
         if rows:
             dataset[:rows] = values[:rows]
     for read in (read_features, open_features):
-        with pytest.raises(ParleyError, match=f"{name} {told}, as if writing was interrupted; make"):
+        with pytest.raises(ParleyError, match=f"{name} {told}, probably because writing was interrupted; make"):
             read(every, "pooled")
 
 

@@ -66,7 +66,7 @@ def test_a_folder_given_as_table_is_reported(tmp_path, reader):
         (b"a\tb\r\n1\t2\r\n\r\n3\r3\t4\r\n", "line 4 contains a carriage return inside a line"),
         (b"\ta\n0\t1\n", "a column without a name in its first line, such as pandas' index"),
         (b"a\tb\t\t\n0\t1\t\t\n", "a column without a name"),
-        (b"a\tb\ta\n1\t2\t3\n", "several columns 'a' in its first line"),
+        (b"a\tb\ta\n1\t2\t3\n", "several columns named 'a' in its first line"),
     ],
 )
 def test_a_table_that_could_not_be_written_again_is_not_read(tmp_path, content, told):

@@ -216,7 +216,7 @@ def test_a_word_may_contain_spaces(tmp_path):
         (b"lion 1 nan\nzebra 1 inf\n", "is not a file of word vectors"),
         (b"2 3\nlion " + b"\x3e\x99\x80?" * 3 + b"\nzebra \0\0\0\0", "is a binary file"),
         (b"400000 100\n", r"has only a header \(400000 100\), and no vectors"),
-        (VECTORS.replace("\n", "\r").encode(), "has the line ends of old Macs"),
+        (VECTORS.replace("\n", "\r").encode(), "has the line ends of classic Mac OS"),
     ],
 )
 def test_files_without_vectors_are_refused(tmp_path, content, told):

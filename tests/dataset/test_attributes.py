@@ -38,7 +38,7 @@ def test_a_given_table_is_written_in_the_order_of_the_classes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("class\tlegs\ncat\tfour\n", "has 1 column of attributes, besides `class`; it needs at least two"),
+        ("class\tlegs\ncat\tfour\n", "has 1 column in addition to `class`, but needs at least two attributes"),
         ("class\ta\tb\ncat\t1\t2\ncat\t1\t3\n", "has the class cat twice"),
         ("class\ta\tb\ncat\t1\t\n", "class cat: b is empty"),
         ("class\ta\tb\ncat\t1\t2\ncat \t1\t3\n", "has the class cat twice"),
@@ -165,7 +165,7 @@ def test_a_matrix_needs_both_lists_and_a_csv_a_header(tmp_path):
         files._replace(columns=None).read(["antelope"])
     for text, told in (
         ("name,a,b\ncat,1,2\n", "has no column class in its first line; it must be a comma-separated table"),
-        ("class,a,a\ncat,1,2\n", "several columns 'a' in its first line"),
+        ("class,a,a\ncat,1,2\n", "several columns named 'a' in its first line"),
         (",class,a,b\n0,cat,1,2\n", "a column without a name in its first line, such as pandas' index"),
         ("class;a;b\ncat;1;2\n", "columns separated by semicolons, not commas"),
         ("class\ta\tb\ncat\t1\t2\n", "columns separated by tabs, not commas"),

@@ -129,7 +129,7 @@ def test_the_last_message_is_exported(tmp_path):
     ("table", "reason"),
     [
         ("class\tcolour\tshape\ndog\tred\tlong\n", "has no attributes for cat"),
-        ("class\ncat\n", "has 0 columns of attributes, besides `class`"),
+        ("class\ncat\n", "has 0 columns in addition to `class`"),
     ],
 )
 def test_attributes_that_do_not_fit_are_reported(tmp_path, table, reason):

@@ -217,7 +217,7 @@ def test_blames_the_weights_for_features_that_are_not_finite(tmp_path, tars, map
     own["conv1.weight"][...] = float("nan")
     torch.save(own, tmp_path / "own.pth")
     options = feature_options("resnet18", str(tmp_path / "own.pth"), 0, SMALL, map_dtype=map_dtype)
-    with pytest.raises(ParleyError, match=r"infinite or NaN as the network computes them; use other weights"):
+    with pytest.raises(ParleyError, match=r"infinite or NaN in the network's output; use other weights"):
         extract(tars[0], ["ant"], tmp_path, options)
 
 

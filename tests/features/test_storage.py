@@ -178,7 +178,7 @@ ROW_3 = r"in row 3 \(counted from 0"
         (group("avgpool_512"), "avgpool_512 is a group; it must be a dataset"),
         (link("avgpool_512", h5py.SoftLink("/avgpool_512")), "avgpool_512 cannot be opened"),
         (link("avgpool_512", h5py.SoftLink("/gone")), "avgpool_512 is a link that leads nowhere"),
-        (lost_source, "avgpool_512 refers to a file that is gone, the first is .*gone.hdf5; bring them back"),
+        (lost_source, "avgpool_512 refers to the missing file .*gone.hdf5; restore what is missing"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused_by_name(tmp_path, damage, told):
@@ -207,7 +207,7 @@ def test_label_ids_of_any_type_are_the_same(tmp_path, kind):
     ("locations", "features", "told"),
     [
         ([b"a", b"b"], [3, 4], ""),
-        ([b"a", b"a"], [3, 4], "test.hdf5: 1 of 2 images have the name of another"),
+        ([b"a", b"a"], [3, 4], "test.hdf5: 1 of 2 images share their name"),
         ([b"a", b"0"], [3, 4], "test.hdf5: 1 of 2 images have the names, and 0 the features, of images of the train"),
         ([b"a", b"b"], [3, 1], "test.hdf5: 0 of 2 images have the names, and 1 the features, of images of the train"),
     ],

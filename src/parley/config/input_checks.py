@@ -159,8 +159,8 @@ def _check_given(config: Config) -> list[str]:
     ids = {part: one.label_ids for part, one in examined.items()}
     unseen = {domain: len(ids.get(part, set()) - train.label_ids) for domain, part in UNSEEN.items()}
     return [
-        f"{present[part]}: {layer} has rows of {one.widths[layer]} values per image or cell, but those of "
-        f"{present['train']} have {train.widths[layer]}; give files with features of one network."
+        f"{present[part]}: {layer} has {one.widths[layer]} values per image or cell, but that of "
+        f"{present['train']} has {train.widths[layer]}; give feature files of one network."
         for part, one in examined.items()
         for layer in layers
         if one.widths[layer] != train.widths[layer]
@@ -182,7 +182,7 @@ def check_ks(config: Config, classes: Mapping[str, int]) -> list[str]:
     ks = {run_settings(config, run["name"])["training"]["k"] for run in config["runs"]} - {None}
     return check_topk(config["evaluation"], classes) + [
         f"Config: training.k is {k}, but there are only {classes['in']} in-domain classes; "
-        f"set it to {classes['in']} or less, or to null for evaluation.k."
+        f"set it to {classes['in']} or less, or to null to use evaluation.k."
         for k in sorted(ks)
         if k > classes["in"]
     ]

@@ -50,7 +50,7 @@ def sentences_of(error: ValidationError, schema: Part) -> Iterator[str]:
 
 
 def _wanted(kinds: Sequence[str], value: Any) -> str:
-    """Return which values are allowed in place of one of another type."""
+    """Return a description of the values allowed by a schema's types."""
     if {"number", "integer"} & set(kinds):
         if isinstance(value, float) and not math.isfinite(value):
             return "a finite number"
@@ -62,7 +62,7 @@ def _wanted(kinds: Sequence[str], value: Any) -> str:
 
 
 def _as_written(value: Any) -> str:
-    """Return a value as YAML has it, which for true, null and dates differs from Python."""
+    """Return a value in YAML's notation, which differs from Python's for true, null and dates."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     return str(value) if isinstance(value, date) else repr(value)

@@ -20,7 +20,7 @@ from parley.core.errors import ParleyError
 ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 """Pattern of the names of temporary files; those of processes that were killed remain."""
 EMPTY, COMPRESSED, ZIP = "empty", "compressed", "a ZIP archive"
-"""Kinds of files that `mistaken_for` names and some readers accept."""
+"""Descriptions by `mistaken_for` of files that some readers accept."""
 _MISTAKEN = (
     (
         re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)", re.IGNORECASE),
@@ -48,8 +48,8 @@ _MISTAKEN = (
     (re.compile(rb"MATLAB 5\.0"), "a MATLAB file of version 5", "save it with -v7.3"),
     (re.compile(rb"\x80[\x02-\x05]"), "a pickle", ""),
 )
-"""What files are that were given in place of others: their first bytes, words for them, and what to do."""
-_NO_FILES = (
+"""Kinds of files that are given by mistake: a pattern of their first bytes, a description, and advice."""
+_OTHER_KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISCHR, "a device"),
@@ -85,7 +85,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
 
 
 def _check_place(final: Path) -> None:
-    """Raise `ParleyError` if a path is no file that may be replaced, or its folder cannot be one."""
+    """Raise `ParleyError` if a path is not a file that may be replaced, or a file is where a folder must be."""
     if kind := no_file(final):
         raise ParleyError(f"{final} is {kind}, which would be replaced by a file; choose another path.")
     folder = next((one for one in final.parents if one.exists()), None)
@@ -205,7 +205,7 @@ def mistaken_content(head: bytes) -> tuple[str, str]:
 
 
 def no_file(path: str | Path) -> str:
-    """Return what a path is that is no regular file, such as a named pipe: opening it may block forever.
+    """Return the kind of a path that is not a regular file, such as a named pipe; opening it could block forever.
 
     The result is empty for a regular file, and for a path that does not exist.
     """
@@ -213,7 +213,7 @@ def no_file(path: str | Path) -> str:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):  # A NUL in a path raises ValueError.
         return ""
-    return next((kind for is_kind, kind in _NO_FILES if is_kind(mode)), "")
+    return next((kind for is_kind, kind in _OTHER_KINDS if is_kind(mode)), "")
 
 
 def remedy(path: str | Path) -> str:

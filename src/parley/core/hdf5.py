@@ -65,7 +65,7 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
 
 
 def _unreadable(path: str | Path, what: str, error: Exception) -> str:
-    """Return an error message that says what the file is in place of HDF5, or how it is damaged."""
+    """Return an error message that names the kind of a file that is not HDF5, or says how it is damaged."""
     if isinstance(error, OSError) and error.filename:  # Of the system, such as a missing permission, not of HDF5.
         return f"{path} cannot be read ({error.strerror}); check the path."
     reason = (str(error) or type(error).__name__).splitlines()[0]
@@ -77,7 +77,7 @@ def _unreadable(path: str | Path, what: str, error: Exception) -> str:
 
 
 def _is_a_beginning(path: Path) -> bool:
-    """Return whether a file consists of fewer bytes than the first block of HDF5 has, and begins like it."""
+    """Return whether a file is shorter than the first block of HDF5 and begins with HDF5's signature."""
     with path.open("rb") as stream:
         head = stream.read(_SHORTEST)
     return 0 < len(head) < _SHORTEST and _SIGNATURE.startswith(head[: len(_SIGNATURE)])
@@ -96,7 +96,7 @@ def stored(file: h5py.File, name: str, path: str | Path) -> h5py.Dataset:
 
 
 def check_whole(dataset: h5py.Dataset, path: str | Path, fix: str = "") -> None:
-    """Raise `ParleyError` if values of a dataset were never written, or are in a file that is gone.
+    """Raise `ParleyError` if values of a dataset were never written, or are in a missing file.
 
     HDF5 returns a fill value, such as 0 or NaN, for them.
 
@@ -107,13 +107,13 @@ def check_whole(dataset: h5py.Dataset, path: str | Path, fix: str = "") -> None:
     path
         The file.
     fix
-        What to do if files are gone, for the error message; by default, to bring them back or copy their values.
+        Advice for missing files in the error message; by default, to restore them or copy their values.
     """
     name = dataset.name[1:]
     if lost := sorted(str(source) for source in sources(dataset, path) if not source.is_file()):
-        files = "a file that is" if len(lost) == 1 else f"{len(lost)} files that are"
-        fix = fix or "bring them back, or copy their values into this file"
-        raise ParleyError(f"{path}: {name} refers to {files} gone, the first is {os.path.normpath(lost[0])}; {fix}.")
+        files = "the missing file" if len(lost) == 1 else f"{len(lost)} missing files, such as"
+        fix = fix or "restore what is missing, or copy the values into this file"
+        raise ParleyError(f"{path}: {name} refers to {files} {os.path.normpath(lost[0])}; {fix}.")
     if dataset.is_virtual or not dataset.size:
         return
     if dataset.chunks:
@@ -122,8 +122,8 @@ def check_whole(dataset: h5py.Dataset, path: str | Path, fix: str = "") -> None:
     else:
         needed, written = 1, int(dataset.id.get_storage_size() > 0)
     if written < needed:
-        amount = f"in part ({written} of {needed} chunks)" if written else "without its values"
-        raise ParleyError(f"{path}: {name} was written {amount}, as if writing was interrupted; {remedy(path)}.")
+        state = f"is incomplete ({written} of {needed} chunks)" if written else "has no values"
+        raise ParleyError(f"{path}: {name} {state}, probably because writing was interrupted;  {remedy(path)}.")
 
 
 def sources(dataset: h5py.Dataset, path: str | Path) -> set[Path]:

@@ -147,7 +147,7 @@ def check_header(path: str | Path, header: Sequence[str], required: Sequence[str
             "from every line."
         )
     if repeated := [column for column in header if header.count(column) > 1]:
-        raise ParleyError(f"{path} has several columns {repeated[0]!r} in its first line; rename all but one.")
+        raise ParleyError(f"{path} has several columns named {repeated[0]!r} in its first line; rename all but one.")
 
 
 def column_problem(

@@ -108,7 +108,7 @@ def misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
     wanted
         The network's state dict.
     loaded
-        What a file contains in place of it. Floats of any precision fit floats.
+        The object in a file. Floats of any precision fit floats.
     """
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         return "it is not a state dict of names and tensors"

@@ -24,7 +24,7 @@ _DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical ba
 def opened_text(path: str | Path, fix: str = "check the path") -> Iterator[TextIO]:
     r"""Open a text file for reading. A line ends with ``"\n"``, which may have a ``"\r"`` before it.
 
-    If the first MiB has a ``"\r"`` and no ``"\n"``, as in files of old Macs, ``"\r"`` ends a line.
+    If the first MiB has a ``"\r"`` and no ``"\n"``, as in files of classic Mac OS, ``"\r"`` ends a line.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def opened_text(path: str | Path, fix: str = "check the path") -> Iterator[TextI
 
 
 def check_kind(path: str | Path, what: str, fix: str = "check the path", accepted: Collection[str] = ()) -> None:
-    """Raise `ParleyError` if the path is no file, or a file of another kind that is neither empty nor `accepted`."""
+    """Raise `ParleyError` for a path that is not a file, and for kinds of files that are not in `accepted`."""
     kind, remedy = mistaken_for(path)
     if kind not in ("", EMPTY, *accepted):
         raise ParleyError(f"{path} is {kind}, not {what}; {remedy or fix}.")
@@ -122,7 +122,7 @@ def delimiter_found(line: str, fits: Callable[[Sequence[str]], bool]) -> str:
 
 
 def control_characters(text: str) -> str:
-    """Return the control characters of a text, escaped and each once; blanks, tabs and line breaks are none."""
+    """Return the distinct control characters of a text, escaped, except spaces, tabs and line breaks."""
     found = dict.fromkeys(mark for mark in text if unicodedata.category(mark) == "Cc" and not mark.isspace())
     return ", ".join(ascii(mark)[1:-1] for mark in found)
 

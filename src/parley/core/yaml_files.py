@@ -87,7 +87,7 @@ class _Collection:
 
 def _unknown_alias(name: str) -> str:
     return (
-        f"*{name} is unknown, or part of what it repeats; mark a value before this line with &{name}, or write "
+        f"*{name} is unknown, or is used inside its own section; mark a value before this line with &{name}, or write "
         f'"*{name}" in quotes if it is text.'
     )
 

@@ -30,7 +30,7 @@ DAMAGED = (
 )
 """Exceptions raised by damaged and hostile archives; `zipfile` raises RuntimeError for what it cannot unpack."""
 TAR, ZIP = ".tar", ".zip"
-NO_PLAIN_FILES = "links, devices or sparse files"
+NOT_REGULAR = "links, devices or sparse files"
 IN_TAR_OR_ZIP = re.compile(r"(.*?\.(?:tar|zip))!(.*)", re.IGNORECASE | re.DOTALL)
 """Pattern of the address of an image in an archive: the path of a tar or zip, `!`, and the member's name."""
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
@@ -84,7 +84,7 @@ class TarArchive(Archive):
         """Yield the members that are not folders."""
         for member in members_of(self._path, self._span):
             if not member.isdir():
-                yield Member(member.name, member.size, "" if is_file(member) else NO_PLAIN_FILES)
+                yield Member(member.name, member.size, "" if is_file(member) else NOT_REGULAR)
 
     def size_of(self, name: str) -> int | None:
         """Return the size of a member in bytes; None if the archive has no such file."""
@@ -156,7 +156,7 @@ def _problem_of(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & _ENCRYPTED_FLAG:
         return "encrypted"
     if stat.S_ISLNK(info.external_attr >> 16):
-        return NO_PLAIN_FILES
+        return NOT_REGULAR
     # Other methods are rare, and `zipfile` would unpack them into any amount of memory.
     return "" if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else "neither stored nor deflated"
 
@@ -189,7 +189,7 @@ def reason_not_to_open(path: Path) -> str:
 
 
 def other_than_archive(path: Path) -> tuple[str, str]:
-    """Return what a file is in place of a zip or tar, and what to do; empty strings if it is one, perhaps damaged."""
+    """Return the kind of a file that is not a zip or tar, and advice; empty strings for a zip or tar."""
     with path.open("rb") as stream:
         start = stream.read(512)
     if start.startswith(_READ_STARTS) or start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
@@ -199,7 +199,7 @@ def other_than_archive(path: Path) -> tuple[str, str]:
 
 
 def why_not_read(path: Path, error: object, what: str = "zip or tar") -> str:
-    """Return a sentence about a file of the user's that is not read as an archive: what it is, and what to do."""
+    """Return an error message for a user's file that cannot be read as an archive, with its kind and advice."""
     kind, fix = other_than_archive(path)
     if kind:
         return f"{path} is not a {what}: it is {kind}; {fix or 'copy the right file there'}."
@@ -207,7 +207,7 @@ def why_not_read(path: Path, error: object, what: str = "zip or tar") -> str:
 
 
 def nested_tars(path: Path) -> dict[str, tuple[int, int]]:
-    """Return the offset and size of each tar in a tar, by file name; raise one of `DAMAGED` if this cannot be told."""
+    """Return the offset and size of each tar in a tar, by file name; raise one of `DAMAGED` if they are unknown."""
     members = (member for member in members_of(path) if is_file(member) and member.name.endswith(TAR))
     spans = {member.name: (member.offset_data, member.size) for member in members}
     found: dict[str, str] = {}

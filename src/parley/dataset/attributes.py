@@ -148,7 +148,7 @@ def _table(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
     findings = Findings()
     if len(names) < 2:
         findings.add(
-            f"{path} has {counted(len(names), 'column')} of attributes, besides `class`; it needs at least two."
+            f"{path} has {counted(len(names), 'column')} in addition to `class`, but needs at least two attributes."
         )
     seen: dict[str, str] = {}
     for row in rows:

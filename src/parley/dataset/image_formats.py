@@ -44,7 +44,7 @@ _ORIENTATION_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"
 _FEW_BITS_SCALES = {"L;2": 85, "L;4": 17}
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _SCALED_BANDS = {"RGB": 3, "RGBA": 3, "LA": 1}
-"""Modes in which Pillow decodes 16-bit colours to 8 bits, with the number of bands that are no transparency."""
+"""Modes in which Pillow decodes 16-bit colours to 8 bits, with their number of bands other than transparency."""
 _ROWS_AT_ONCE = 256
 # Load the decoders now. Otherwise Pillow loads them at first use, when many threads would do it at the same time.
 Image.init()

@@ -1,4 +1,4 @@
-"""Count what a source leaves out, by reason, with examples for the log."""
+"""Count the files or lines that a source skips, by reason, with examples for the log."""
 
 import logging
 from collections import Counter
@@ -11,7 +11,7 @@ _LONGEST, _START, _END = 120, 60, 40
 
 
 class LeftOut(Counter[str]):
-    """Numbers of files or lines that are left out, by reason. `add` also keeps the first names for each reason."""
+    """Numbers of skipped files or lines by reason. `add` also keeps the first names for each reason."""
 
     def __init__(self, *counts: "Counter[str]") -> None:
         super().__init__(*counts)
@@ -45,13 +45,13 @@ def _shown(name: str) -> str:
 
 
 def log_passed_over(logger: logging.Logger, passed_over: LeftOut, where: str = "") -> None:
-    """Log files that are no images; as a warning, unless all are such as lie beside images everywhere."""
+    """Log files that are not images: as information if all are hidden or text files, otherwise as a warning."""
     if passed_over:
         level = logging.INFO if passed_over.keys() <= {HIDDEN, TEXT} else logging.WARNING
         logger.log(level, "%s%s.", where, passed_over_text(passed_over))
 
 
 def passed_over_text(passed_over: LeftOut) -> str:
-    """Return a sentence without its full stop about files that are no images."""
+    """Return a sentence, without its full stop, about files that are not images."""
     advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in passed_over else ""
     return f"Files skipped because they are not images in a supported format: {passed_over}{advice}"

@@ -87,7 +87,7 @@ class Listing:
     others
         Classes that the source lists by a name or wnid that is not in the class set; empty if it is a URL list.
     passed_over
-        Number of files of the classes that are no images in a supported format, by kind of file.
+        Number of files of the classes that are not images in a supported format, by kind of file.
     """
 
     urls: dict[str, list[str]]

@@ -69,7 +69,7 @@ class ClassFileWriter:
                 if np.isfinite(values[name]).all():
                     fix = f"when stored as {column.dtype}; set features.map_dtype to float32, or use other weights"
                 else:
-                    fix = "as the network computes them; use other weights (features.weights)"
+                    fix = "in the network's output; use other weights (features.weights)"
                 raise ParleyError(f"Some values of {name} are infinite or NaN {fix}.")
             self._add(name, start, stored[:, None])
 

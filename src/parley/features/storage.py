@@ -84,12 +84,12 @@ def same_images(
 
 
 def repeated_names(path: str | Path, keys: Sequence[str]) -> str:
-    """Return a sentence if images of a feature file have the same key; empty if none have."""
+    """Return a sentence if images of a feature file have the same key; otherwise an empty string."""
     if not (repeated := len(keys) - len(set(keys))):
         return ""
     return (
-        f"{path}: {repeated} of {len(keys)} images have the name of another (in Location, or Key if there is one), by "
-        "which results list images; give each image its own name."
+        f"{path}: {repeated} of {len(keys)} images share their name (Key or, if there is none, Location) with "
+        "another image. Results list images by name; give each image a unique name."
     )
 
 
@@ -243,8 +243,8 @@ def files_referred_to(path: Path) -> set[Path]:
 
 
 def _check_whole(dataset: h5py.Dataset, path: str | Path) -> None:
-    """Do what `parley.core.hdf5.check_whole` does."""
-    fix = "run `uv run snakemake --cores 1 features`, and set features.gather to copy if they cannot be kept"
+    """Call `parley.core.hdf5.check_whole` with advice for files that Parley wrote."""
+    fix = "run `uv run snakemake --cores 1 features`, and set features.gather to copy if the other files cannot be kept"
     # An attribute of the files that `gather_features` writes.
     check_whole(dataset, path, fix if "classes" in dataset.file.attrs else "")
 

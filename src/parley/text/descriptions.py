@@ -90,7 +90,7 @@ def _begins_with_an_id(cells: Sequence[str]) -> bool:
 def _complaints_about_all(rows: Sequence[Description]) -> list[str]:
     if not rows:
         return ["it describes no class."]
-    labels = [unicodedata.normalize("NFC", row.label) for row in rows]  # Names differ in bytes that look the same.
+    labels = [unicodedata.normalize("NFC", row.label) for row in rows]  # Equal-looking labels may differ in bytes.
     columns = {"label ids": [str(row.label_id) for row in rows], "labels": labels}
     repeated = {name: [one for one, times in Counter(values).items() if times > 1] for name, values in columns.items()}
     return [f"the {name} {', '.join(values)} are repeated." for name, values in repeated.items() if values]

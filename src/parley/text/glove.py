@@ -1,4 +1,4 @@
-"""Read pretrained word vectors in text format, as of GloVe and fastText: each line has a word and its numbers."""
+"""Read pretrained word vectors in text format, such as GloVe's: each line has a word and its numbers."""
 
 import bz2
 import codecs
@@ -102,7 +102,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
 
 
 def check_vectors(source: str) -> list[str]:
-    """Return an error message in a list if the source is a file that is missing or of another kind; else none."""
+    """Return a list of at most one error message: the source is a missing file, or a file of another kind."""
     if source == "random" or is_web_url(source):
         return []
     if not Path(source).exists():
@@ -223,7 +223,7 @@ def _has_numbers(line: bytes) -> bool:
 
 
 def _refuse_other(start: bytes, path: str | Path) -> None:
-    """Raise `ParleyError` if unpacked content with this start is binary, UTF-16 or has the lines of old Macs."""
+    """Raise `ParleyError` if unpacked content with this start is binary, UTF-16, or from classic Mac OS."""
     kind, fix = mistaken_content(start)
     if kind not in ("", EMPTY):
         raise ParleyError(f"{path} contains {kind}, not word vectors; {fix or 'get the file again'}.")
@@ -235,7 +235,7 @@ def _refuse_other(start: bytes, path: str | Path) -> None:
             "with binary=False."
         )
     if b"\r" in start.rstrip() and b"\n" not in start:
-        raise ParleyError(f"{path} has the line ends of old Macs; save it with those of Unix or Windows.")
+        raise ParleyError(f"{path} has the line ends of classic Mac OS; save it with those of Unix or Windows.")
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:

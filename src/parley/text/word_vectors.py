@@ -21,7 +21,7 @@ from parley.text.descriptions import Description
 # combining mark, such as a vowel sign, which belongs to the letter before it.
 _RUN = r"[^\W_](?:[^\W_]|\0)*"
 _WORD = re.compile(rf"{_RUN}(?:[-'’]{_RUN})*")
-_NO_STOP_WORD = re.compile(r"[,;|\"“”#<>()\[\]{}]")
+_NOT_IN_STOP_WORDS = re.compile(r"[,;|\"“”#<>()\[\]{}]")
 _POSSESSIVE = re.compile(r"['’]s$")
 
 # English function words, grouped by kind. They do not describe anything visible.
@@ -64,7 +64,7 @@ def stop_words_of(source: str) -> frozenset[str]:
     words = set()
     for number, line in enumerate(text_lines(path), start=1):
         own = normalize("NFC", line.lower()).replace("’", "'").split()
-        if wrong := [word for word in own if _NO_STOP_WORD.search(word)]:
+        if wrong := [word for word in own if _NOT_IN_STOP_WORDS.search(word)]:
             raise ParleyError(
                 f"{path}, line {number} has {wrong[0][:40]!r}; write one stop word per line, without punctuation or "
                 "comments."
@@ -146,7 +146,7 @@ def read_words(path: str | Path) -> Words:
 
 
 def _problem(words: h5py.Dataset, vectors: h5py.Dataset, found: h5py.Dataset) -> str:
-    """Return what is wrong with the datasets of words.hdf5; empty if nothing is."""
+    """Return the problem of the datasets of words.hdf5; empty if they are valid."""
     if not (words.ndim == found.ndim == 1 and vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
         return "its datasets word, vector and found differ in length"
     if words.dtype.kind not in "SO":
@@ -203,8 +203,8 @@ def _word_indices(descriptions: Sequence[Description], words: Words) -> list[lis
         for word in own:
             if word not in index:
                 raise ParleyError(
-                    f"The word {word!r} of class {description.label!r} is not in words.hdf5, which was made for other "
-                    "descriptions; give both files of one experiment, or remove words.hdf5 there and run again."
+                    f"The word {word!r} of class {description.label!r} is not in words.hdf5, which belongs to other "
+                    "descriptions; give both files of one experiment, or remove words.hdf5 and run again."
                 )
     return [[index[word] for word in own] for own in by_description]
 

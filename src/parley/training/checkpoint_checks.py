@@ -1,4 +1,4 @@
-"""Check the values of a checkpoint file, which may be damaged, edited or of another program."""
+"""Check the values of a checkpoint file, which may be damaged, edited or written by another program."""
 
 import reprlib
 from collections.abc import Callable, Mapping
@@ -35,10 +35,10 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a list of different label ids",
         lambda value: _are_numbers(value) and len(value) == len(set(value)) > 0,
     ),
-    "seed": ("an integer from 0 up", _is_number),
-    "step": ("an integer from 0 up", _is_number),
+    "seed": ("an integer of at least 0", _is_number),
+    "step": ("an integer of at least 0", _is_number),
     "scales": (
-        "a list of three scales, of a mean and a standard deviation each",
+        "a list of three scales, each with a mean and a standard deviation",
         lambda value: (
             isinstance(value, list)
             and len(value) == 3
@@ -52,11 +52,11 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "optimiser": ("a mapping", _is_mapping),
 }
-"""What each value of a checkpoint is, and whether a value is that."""
+"""Description of each value of a checkpoint, and a function that checks a value."""
 
 
 def values_problem(values: Mapping[str, Any]) -> str:
-    """Return what is wrong with the first value of a checkpoint that is missing or of another kind; empty if none is.
+    """Return the problem of the first missing or invalid value of a checkpoint; empty if all values are valid.
 
     The settings are checked when they are constructed, and the tensors of the agents by `tensors_problem`.
     """
@@ -74,7 +74,7 @@ def values_problem(values: Mapping[str, Any]) -> str:
 
 
 def tensors_problem(agents: Mapping[str, Mapping[str, Tensor]], stored: Mapping[str, Any]) -> str:
-    """Return how the stored tensors of agents differ from those of new agents; empty if they fit.
+    """Return how the stored tensors of agents differ from those of new agents; empty if they match.
 
     Parameters
     ----------
@@ -92,9 +92,9 @@ def tensors_problem(agents: Mapping[str, Mapping[str, Tensor]], stored: Mapping[
 
 
 def _scale_problem(mean: Tensor, sd: Tensor, width: int) -> str:
-    """Return what is wrong with a mean and a standard deviation of each channel; empty if nothing is."""
+    """Return the problem of a mean and a standard deviation of each channel; empty if they are valid."""
     channels = (width,)
-    # The scale of the features, the context or the word vectors is that of the input of the networks.
+    # A scale has the width of an input of the networks.
     if mean.shape != channels or sd.shape != channels:
         return f"has the shapes {tuple(mean.shape)} and {tuple(sd.shape)}, not {channels}"
     if not (is_floats(mean) and is_floats(sd)):
@@ -105,7 +105,7 @@ def _scale_problem(mean: Tensor, sd: Tensor, width: int) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return a value of plain types, shortened, and the type of another."""
+    """Return a shortened value of a plain type, or the type of any other value."""
     parts = value if isinstance(value, (list, tuple)) else [value]
     is_plain = all(one is None or isinstance(one, (bool, int, float, str)) for one in parts)
     return reprlib.repr(value) if is_plain else f"of type {type(value).__name__}"

@@ -232,8 +232,10 @@ def test_shortage_suggests_no_retry_for_permanent_failures(tmp_path, error):
 
 def test_shortage_says_how_to_use_images_outside_the_root(tmp_path):
     *_, advice, _ = shortage_of(tmp_path, "outside_root")
-    assert advice.startswith("Images are outside_root if `..` or a link leads out of the source's root: copy them into")
-    assert not any(sentence.startswith("Images are outside") for sentence in shortage_of(tmp_path, "missing"))
+    assert advice.startswith(
+        "The error outside_root means that `..` or a link leads out of the source's root. Copy these"
+    )
+    assert not any(sentence.startswith("The error outside_root") for sentence in shortage_of(tmp_path, "missing"))
 
 
 def test_shortage_names_the_shard_folders_of_a_large_class_set(tmp_path):

@@ -322,9 +322,9 @@ def test_images_that_become_nearly_uniform_are_counted_and_named(tmp_path, caplo
     job = Job(tmp_path / "job", {LION: [f"{number}.png" for number in range(18)]})
     assert job.fetch(margin=0, root=tmp_path).ok == 18
     (told,) = [one.getMessage() for one in caplog.records if "nearly uniform" in one.getMessage()]
-    assert told.startswith("5 images of more than 8 bits become nearly uniform, as their values are below a sixteenth ")
+    assert told.startswith("5 images of more than 8 bits become nearly uniform because their values are below 1/16 ")
     assert " (such as " in told
-    assert told.endswith("to leave such images out, add sixteen_bit to fetch.refuse.")
+    assert told.endswith("to exclude them, add sixteen_bit to fetch.refuse.")
 
 
 def test_local_files_and_tar_members_are_read_below_the_root(tmp_path):

@@ -525,11 +525,11 @@ class TestUrlList:
             ("", "list is empty"),
             (
                 "n02129165_1 http://a/1.jpg\n",
-                "no entry of the classes, and 1 of 1 line without a tab; each line",
+                "no entries for the classes; lines without a tab: 1 of 1. Each line",
             ),
-            ("n02129165_1,http://a/1.jpg\n\nn02129165_2,http://a/2.jpg\n", "2 of 3 lines without a tab"),
-            ("http://a/1.jpg\n", "1 of 1 line without a tab"),
-            ("n02129165_1\t \nn02129165_2\t\n", "2 of 2 lines without a URL"),
+            ("n02129165_1,http://a/1.jpg\n\nn02129165_2,http://a/2.jpg\n", "lines without a tab: 2 of 3"),
+            ("http://a/1.jpg\n", "lines without a tab: 1 of 1"),
+            ("n02129165_1\t \nn02129165_2\t\n", "lines without a URL: 2 of 2"),
         ],
     )
     def test_lists_in_another_format_are_reported(self, tmp_path, text, told):

@@ -20,7 +20,7 @@ _ADVICE = (
     "or set fetch.on_shortage to {others}."
 )
 _OUTSIDE_ROOT = (
-    "Images are outside_root if `..` or a link leads out of the source's root: copy them into this folder, or set "
+    "The error outside_root means that `..` or a link leads out of the source's root. Copy these images there, or set "
     "`root` (`local_root` of a table) to a folder that contains them."
 )
 _MOST_PATHS = 10
@@ -175,7 +175,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
 
 
 def _advice_on_errors(short: Sequence[ClassOutcome]) -> list[str]:
-    """Return advice on errors that may be mended: those that may be temporary, and those of local files."""
+    """Return advice on errors that may be temporary, and on errors of local files."""
     errors = {one.name: {error for part in one.parts.values() for error in part.rejected} for one in short}
     found = [_OUTSIDE_ROOT] if any(ErrorClass.OUTSIDE_ROOT in of_class for of_class in errors.values()) else []
     made = list(dict.fromkeys(one.made for one in short if one.made and errors[one.name] & (TRANSIENT | LOCAL_ERRORS)))
@@ -183,7 +183,7 @@ def _advice_on_errors(short: Sequence[ClassOutcome]) -> list[str]:
         command = f"rm -r {shlex.join(made[:_MOST_PATHS])}"
         more = f" (and {len(made) - _MOST_PATHS} others like these)" if len(made) > _MOST_PATHS else ""
         found.append(
-            "Some failures may be temporary, or mended in the files. To try these images again, and no others, "
+            "Some failures may be temporary, or the files can be corrected. To retry only these images, "
             f"run `{command}`{more}, then the same command as before."
         )
     return found

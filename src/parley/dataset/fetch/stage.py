@@ -26,10 +26,10 @@ OK = "ok"
 _FIRST_URLS = range(1, 201)
 """Numbers of the URLs that are requested first. If the addresses of all of them are private, the fetch stops."""
 _ALLOW = "If the server is yours, set `allow_private_hosts: true` in the section `fetch` of the config."
-_FAINT = "images of more than 8 bits become nearly uniform, as their values are below a sixteenth of the maximum"
+_FAINT = "images of more than 8 bits become nearly uniform because their values are below 1/16 of the maximum"
 _HOW_TO_BRIGHTEN = (
-    "If these are values of 8, 10 or 12 bits stored in 16, scale them to 0 to 65535 or save the images with 8 bits; "
-    "to leave such images out, add sixteen_bit to fetch.refuse."
+    "If these images store 8, 10 or 12 bits in 16, scale their values to 0 to 65535 or save them with 8 bits; "
+    "to exclude them, add sixteen_bit to fetch.refuse."
 )
 _WINDOW = 16  # maximum number of candidates in flight, as a multiple of the concurrent requests
 

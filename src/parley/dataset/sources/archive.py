@@ -115,7 +115,7 @@ class ImageArchive(EntrySource):
             yield from ((name, address) for address in sorted(found[labels]))
 
     def _found(self, path: Path) -> tuple[dict[tuple[str, ...], list[str]], LeftOut, LeftOut]:
-        """Return the addresses of the images by label, those that cannot be read, and what matches no template."""
+        """Return the addresses of the images by label, unreadable members, and members that match no template."""
         patterns = [_pattern(template) for template in self.options.members]
         found: dict[tuple[str, ...], list[str]] = {}
         skipped, elsewhere = LeftOut(), LeftOut()
@@ -301,7 +301,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _hint(elsewhere: LeftOut, classes: Sequence[ImageClass]) -> str:
-    """Return advice with the template of an image that matches none, if its path has a folder named as a class is."""
+    """Return advice with a template for images that match none, if their path has a folder named after a class."""
     names = {one.name: "{class}" for one in classes} | {one.wnid: "{wnid}" for one in classes if one.wnid}
     for image in elsewhere.names(_IMAGES):
         *folders, _ = image.split("/")
@@ -312,7 +312,7 @@ def _hint(elsewhere: LeftOut, classes: Sequence[ImageClass]) -> str:
 
 
 def _members(path: Path) -> Iterator[tuple[Archive, str, str]]:
-    """Yield the archive, the name of each member, and why it cannot be read, if so; raise one of `DAMAGED`."""
+    """Yield the archive, the name of each member, and why it cannot be read or ""; raise one of `DAMAGED`."""
     archive = open_archive(path)
     for member in archive.members():
         outside = member.name.startswith("/") or ".." in member.name.split("/")
@@ -320,9 +320,9 @@ def _members(path: Path) -> Iterator[tuple[Archive, str, str]]:
 
 
 def _problem_of_local(path: Path) -> str:
-    """Return a sentence if a local file is evidently no archive, or has the suffix of another kind; else an empty one.
+    """Return an error message if a local file is not an archive or has a wrong suffix; otherwise an empty string.
 
-    Only the first bytes of the file are read, unless its name and these differ.
+    Reads only the first bytes of the file, unless they do not match its suffix.
     """
     kind = kind_of(path)
     is_named = not kind or path.suffix.lower() == kind

@@ -198,7 +198,7 @@ class EntrySource(Source):
     def __init__(self, options: SourceOptions) -> None:
         super().__init__(options)
         self.passed_over = LeftOut()
-        """Number of files that `entries` has passed over because they are no images, by kind of file."""
+        """Number of files that `entries` has skipped because they are not images, by kind of file."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of the table (`options.manifest`), classes and root. Sources without a table override it."""
@@ -239,7 +239,7 @@ class EntrySource(Source):
         write_table(destination, _LISTING_COLUMNS, ((label, storable(address)) for label, address in entries))
 
     def _is_image(self, name: str, head: Callable[[], bytes], address: str) -> bool:
-        """Return whether a file is an image, as `reason_to_pass_over` tells; if not, count it."""
+        """Return whether a file is an image, by `reason_to_pass_over`; if not, count it."""
         if reason := reason_to_pass_over(name, head):
             self.passed_over.add(reason, address)
         return not reason
@@ -261,7 +261,7 @@ def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
 
 
 def reason_to_pass_over(name: str, head: Callable[[], bytes]) -> str:
-    """Return the kind of a file that is no image, by its name or first bytes; an empty string if it is an image.
+    """Return the kind of a file that is not an image, by its name or first bytes; an empty string for an image.
 
     Parameters
     ----------

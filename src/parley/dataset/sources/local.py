@@ -17,7 +17,7 @@ from parley.core.file_names import spellings
 from parley.core.files import is_web_url, mistaken_for
 from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
-from parley.dataset.archives import NO_PLAIN_FILES, TAR, nested_tars
+from parley.dataset.archives import NOT_REGULAR, TAR, nested_tars
 from parley.dataset.class_set import ImageClass
 from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN
 from parley.dataset.left_out import log_passed_over
@@ -253,7 +253,7 @@ class Tars(_OnePerClass):
     def _holds_image(self, stream: BinaryIO, member: tarfile.TarInfo, tar: str) -> bool:
         address = f"{tar}!{member.name}"
         if not is_file(member):
-            self.passed_over.add(NO_PLAIN_FILES, address)
+            self.passed_over.add(NOT_REGULAR, address)
             return False
         head = partial(os.pread, stream.fileno(), min(member.size, HEAD_BYTES), member.offset_data)
         return self._is_image(member.name, head, address)
@@ -289,7 +289,7 @@ class Tars(_OnePerClass):
 
 
 def _not_a_tar(path: Path, error: object, what: str) -> str:
-    """Return a sentence about a local file, perhaps in a tar, that is not read as a tar: what it is, what to do."""
+    """Return an error message for a local file that cannot be read as a tar, with its kind and advice."""
     kind, fix = mistaken_for(path)
     if kind:
         return f"{path} is not an uncompressed {what}: it is {kind}; {fix or 'copy the right file there'}."

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import expand_home, is_web_url
-from parley.core.formats import counted
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing, ParseIssue
 from parley.dataset.sources.base import Source, file_fingerprint
@@ -103,7 +102,7 @@ class World(UrlList):
 
 
 def _refuse_other(path: Path, listing: Listing) -> None:
-    """Raise `ParleyError` if the list has no entry of the classes, but lines of another form."""
+    """Raise `ParleyError` if the list has no entries for the classes, but lines in another format."""
     if not listing.lines:
         raise ParleyError(f"{path} is empty; get the URL list again.")
     if listing.entries.total():
@@ -111,8 +110,8 @@ def _refuse_other(path: Path, listing: Listing) -> None:
     for kind, lack in _LACKS.items():
         if lines := listing.issues[kind]:
             raise ParleyError(
-                f"{path} has no entry of the classes, and {lines} of {counted(listing.lines, 'line')} {lack}; each "
-                "line must be an ID that begins with a wnid, a tab and a URL."
+                f"{path} has no entries for the classes; lines {lack}: {lines} of {listing.lines}. Each "
+                "line must have an ID that begins with a wnid, a tab and a URL."
             )
 
 

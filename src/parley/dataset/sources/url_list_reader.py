@@ -70,7 +70,7 @@ def _tar_chunks(stream: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    r"""Yield the chunks as UTF-8 without a byte order mark; ``"\n"`` ends the lines also of lists from old Macs."""
+    r"""Yield the chunks as UTF-8 without a byte order mark; ``"\n"`` ends a line, also in lists from classic Mac OS."""
     first = next(chunks, b"")
     if first.startswith(UTF16_MARKS):
         texts = codecs.iterdecode(chain([first], chunks), "utf-16", "replace")
