@@ -123,7 +123,7 @@ def check_whole(dataset: h5py.Dataset, path: str | Path, fix: str = "") -> None:
         needed, written = 1, int(dataset.id.get_storage_size() > 0)
     if written < needed:
         state = f"is incomplete ({written} of {needed} chunks)" if written else "has no values"
-        raise ParleyError(f"{path}: {name} {state}, probably because writing was interrupted;  {remedy(path)}.")
+        raise ParleyError(f"{path}: {name} {state}, probably because writing was interrupted; {remedy(path)}.")
 
 
 def sources(dataset: h5py.Dataset, path: str | Path) -> set[Path]:
