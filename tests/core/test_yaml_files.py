@@ -28,7 +28,7 @@ REFUSED = {
     "many keys": ("\n".join(f"k{key}: 1" for key in range(200_001)), "there are more than 200,000 values"),
     "a large file": ("# " + "x" * (5 << 20), "is larger than 4,194,304 bytes"),
     "aliases of aliases": (aliases(9), "there are more than 200,000 values, with those that aliases repeat"),
-    "an alias of itself": ("a: &a [*a]\n", "line 1: \\*a is unknown, or part of what it repeats"),
+    "an alias of itself": ("a: &a [*a]\n", "line 1: \\*a is unknown, or is used inside its own section"),
     "an unknown alias": ("a: *b\n", "line 1: \\*b is unknown"),
     "a long number": (f"seed: {'9' * 5001}\n", "line 1: a number has 5001 characters"),
     "a long fraction": (f"seed: 0.{'9' * 500}e-5\n", "line 1: a number has"),
