@@ -92,12 +92,10 @@ def why_unreadable(error: Exception, path: str | Path) -> str:
         return f"it is {kind}"
     if isinstance(error, pickle.UnpicklingError):  # torch's own message suggests unsafe loading.
         return "it was not written by torch.save, or contains code or objects, which Parley never loads"
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
-    if not is_safetensors and not isinstance(
-        error, (ValueError, RuntimeError, OSError)
-    ):  # Of the many that other bytes cause in a pickle.
+    # Other bytes cause errors of many types in a pickle.
+    if not is_safetensors and not isinstance(error, (ValueError, RuntimeError, OSError)):
         return "it was not written by torch.save, or is damaged"
-    return reason
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
 
 
 def misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:

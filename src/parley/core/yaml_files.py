@@ -172,10 +172,6 @@ def _text(path: Path) -> str:
         raise YamlError(f"{path}, line {line} is not UTF-8 text; save it as UTF-8.") from error
 
 
-def _as_written(tag: str) -> str:
-    return tag.replace("tag:yaml.org,2002:", "!!")
-
-
 def _problems(text: str) -> Iterator[tuple[int, str]]:
     """Yield the line, counted from 0, and a sentence for each problem, as far as the text is read."""
     sizes: dict[str, int] = {}
@@ -189,7 +185,8 @@ def _problems(text: str) -> Iterator[tuple[int, str]]:
                 "a second document begins here (---); remove the line, or make it another file.",
             )
         if (tag := getattr(event, "tag", None)) is not None and tag not in _TAGS:
-            yield event.start_mark.line, f"the tag {_as_written(tag)} is not allowed; remove it."
+            written = tag.replace("tag:yaml.org,2002:", "!!")
+            yield event.start_mark.line, f"the tag {written} is not allowed; remove it."
         if isinstance(event, yaml.CollectionStartEvent):
             outer.append(_Collection(isinstance(event, yaml.MappingStartEvent), event.anchor))
             if len(outer) > MOST_LEVELS:

@@ -39,8 +39,8 @@ _TEXT = bytes(range(32, 127)) + b"\t\r\n\f\x1b" + bytes(range(128, 256))
 
 def is_hidden(path: str) -> bool:
     """Return whether a file, or a folder above it, is hidden: by a dot, or by macOS or Windows."""
-    *folders, name = [part for part in path.split("/") if part not in ("", ".", "..")] or [""]
-    return any(part[0] == "." for part in (*folders, name) if part) or name.lower() in _SYSTEM_FILES
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    return any(part.startswith(".") for part in parts) or posixpath.basename(path).lower() in _SYSTEM_FILES
 
 
 def has_image_suffix(name: str) -> bool:

@@ -326,7 +326,7 @@ def _problem_of_local(path: Path) -> str:
     """
     kind = kind_of(path)
     is_named = not kind or path.suffix.lower() == kind
-    if (reason := other_than_archive(path)[0]) or (not is_named and (reason := reason_not_to_open(path))):
+    if reason := other_than_archive(path)[0] or ("" if is_named else reason_not_to_open(path)):
         return why_not_read(path, reason)
     return "" if is_named else f"{path} is a {kind[1:]} file, but its name does not end with {kind}; rename it."
 
