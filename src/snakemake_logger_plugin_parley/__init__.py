@@ -88,7 +88,7 @@ class LogHandlerSettings(LogHandlerSettingsBase):
 
     full: bool = field(
         default=False,
-        metadata={"help": "Print Snakemake's full log, with every job, in place of Parley's line for each stage."},
+        metadata={"help": "Print Snakemake's full log, with every job, instead of Parley's line for each stage."},
     )
 
 
@@ -98,7 +98,7 @@ class LogHandler(LogHandlerBase):
     Attributes
     ----------
     summarises
-        Whether stages are shown in place of jobs; false if the options ask for more than that, or for less.
+        Whether stages are shown instead of jobs; false if the options ask for more than that, or for less.
     interrupted
         Whether Ctrl-C is ending the jobs, so that they do not count as failed.
     """
@@ -173,7 +173,7 @@ class LogHandler(LogHandlerBase):
 
 
 def _say_unwritable(handler: logging.FileHandler, record: logging.LogRecord) -> None:
-    """Print once, in place of a traceback for each line, that Snakemake's log file cannot be written."""
+    """Print once, instead of a traceback for each line, that Snakemake's log file cannot be written."""
     error = sys.exc_info()[1]
     if not isinstance(error, OSError):
         logging.Handler.handleError(handler, record)

@@ -34,7 +34,7 @@ def made(tmp_path, monkeypatch):
 
 
 def refused(capsys, folder="results/made"):
-    """Return the sentence with which both refuse a folder."""
+    """Return the error message with which both refuse a folder."""
     assert main(["compare", folder, "--base", "one"]) == 1
     said = capsys.readouterr().err
     with pytest.raises(ParleyError) as caught:

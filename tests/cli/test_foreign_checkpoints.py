@@ -1,4 +1,4 @@
-"""Checkpoints that are edited, damaged or of another program: one sentence says which value is wrong."""
+"""Edited, damaged and foreign checkpoints are refused with the name of the wrong value."""
 
 import copy
 

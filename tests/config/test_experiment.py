@@ -173,7 +173,7 @@ def test_a_description_that_leaves_the_receiver_nothing_to_read_is_reported(here
 
 
 def given_features(folder, classes=(0, 1, 2), dev_width=4, **changes):
-    """Write feature files of three classes, and return what a check before training tells about them."""
+    """Write feature files of three classes, and return the findings of the check before training."""
     paths = {}
     for part, ids in {"train": classes, "dev": classes, "test": classes, "ood": (*classes, 7)}.items():
         paths[part] = str(folder / f"{part}.hdf5")

@@ -79,7 +79,7 @@ def test_pipes_devices_and_folders_are_not_replaced(tmp_path, make, kind):
     ("name", "reason"),
     [("x" * 300 + "/a", "File name too long"), ("loop/a", "File exists")],
 )
-def test_paths_that_no_disk_takes_are_reported(tmp_path, name, reason):
+def test_paths_that_the_disk_refuses_are_reported(tmp_path, name, reason):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ParleyError, match=rf"{name} cannot be written \({reason}\)"):
         write_text(tmp_path / name, "text")

@@ -46,7 +46,7 @@ def link_through_others(file, secret):
     os.mkfifo(secret.with_suffix(".pipe"))
     file.create_group("inner")[".."] = h5py.ExternalLink(str(secret.with_suffix(".pipe")), "x")
     file["outer"] = h5py.SoftLink("inner")
-    file["inner/x"] = h5py.SoftLink("../x")  # HDF5 knows no parent folder: this is a name.
+    file["inner/x"] = h5py.SoftLink("../x")  # HDF5 has no parent folders; this is a name.
     file["avgpool_512"] = h5py.SoftLink("/outer/./x")
 
 
@@ -96,7 +96,7 @@ def test_a_stored_value_is_not_claimed_twice(part, secret, names):
 
 
 def refer(path, name, source, source_name):
-    """Store a dataset as ``stored``, and in its place refer to a dataset of the file `source`."""
+    """Rename a dataset to ``stored``, and replace it by a reference to a dataset of the file `source`."""
     with h5py.File(path, "a") as file:
         layout = h5py.VirtualLayout(file[name].shape, file[name].dtype)
         file.move(name, "stored")
@@ -142,7 +142,7 @@ def test_a_dataset_that_refers_to_itself_is_refused_by_every_reader(every, tmp_p
             layout = h5py.VirtualLayout(file[name].shape, file[name].dtype)
             layout[:] = h5py.VirtualSource(".", name, layout.shape)
             file.create_virtual_dataset("other", layout)
-    # In a process of its own: HDF5 crashes on such a dataset.
+    # In a separate process, because HDF5 may crash on such a dataset.
     command = [sys.executable, "-c", READ_ALL, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, (done.returncode, done.stderr)

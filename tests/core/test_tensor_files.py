@@ -1,4 +1,4 @@
-"""Files of tensors that are cut off are told from those of another kind."""
+"""Tensor files that are cut off are distinguished from files of other kinds."""
 
 import pytest
 import safetensors.torch

@@ -1,4 +1,4 @@
-"""Settings and targets in the wrong place of Snakemake's command line are explained."""
+"""Misplaced settings and targets on Snakemake's command line are explained."""
 
 import os
 import subprocess

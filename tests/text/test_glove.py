@@ -130,13 +130,13 @@ def test_a_missing_damaged_or_foreign_file_is_reported(tmp_path, content):
     ("content", "told"),
     [(b"<!DOCTYPE html><p>Log in", "an HTML page"), (b"PK\x03\x04" + bytes(99), "a ZIP"), (b"%PDF-1.7", "a PDF")],
 )
-def test_what_else_is_compressed_is_named(tmp_path, content, told):
+def test_names_the_kind_of_compressed_content(tmp_path, content, told):
     (tmp_path / "v.txt.gz").write_bytes(gzip.compress(content))
     with pytest.raises(ParleyError, match=rf"v\.txt\.gz contains {told}.*, not word vectors; "):
         read_pretrained(tmp_path / "v.txt.gz", ["a"])
 
 
-def test_a_word_is_not_taken_for_a_signature(tmp_path):
+def test_words_that_resemble_a_signature_are_read(tmp_path):
     (tmp_path / "v.txt").write_text("PAR1 0.1 0.2\nBZh9 0.3 0.4\n")
     assert set(read_pretrained(tmp_path / "v.txt", ["PAR1", "BZh9"]).vectors) == {"PAR1", "BZh9"}
 

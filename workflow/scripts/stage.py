@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Parley is not installed in the environments created by --sdm conda: its sources are beside the workflow or, if it is
-# installed as a package, around it, where other packages must not take the place of the environment's.
+# Parley is not installed in the environments created by --sdm conda: its sources are next to the workflow or, if it is
+# installed as a package, around it, where other packages must not replace those of the environment.
 PROJECT = Path(__file__).resolve().parents[2]
 if (PROJECT / "src").is_dir():
     sys.path.insert(0, str(PROJECT / "src"))

@@ -226,7 +226,7 @@ def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str, metri
 
 
 def _extent(evaluations: Evaluations, part: str) -> str:
-    """Return on how much a run was evaluated on a split, such as ``200 images, 30 candidates and 5 seeds``."""
+    """Return the extent of a run's evaluation on a split, such as ``200 images, 30 candidates and 5 seeds``."""
     entries = [parts[part] for parts in evaluations.values() if part in parts]
     # The seeds of a run have the same images and candidates.
     counts = [counted(one[key], noun) for one in entries[:1] for key, noun in EXTENT.items() if key in one]

@@ -78,7 +78,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def _experiments(given: Sequence[Path]) -> tuple[list[UsedFiles], dict[str, str]]:
-    """Return what each experiment uses; and the experiments of which this cannot be told, with the reason."""
+    """Return what each experiment uses; and the experiments for which this is unknown, with the reason."""
     schema = SCHEMA.resolve()
     uses, unknown = [], dict[str, str]()
     for path in given:

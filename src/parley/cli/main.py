@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and not given[0].startswith("-") and given[0] not in commands:
         hint = did_you_mean(given[0], commands, as_typed("`uv run parley --help` lists the commands."))
         parser.error(f"there is no command {given[0]!r}; {hint}")
-    # What follows `run` is passed on as it is, which argparse would not do for `--`.
+    # Arguments after `run` are passed on unchanged, which argparse would not do for `--`.
     chosen = parser.parse_args((given[:1] if given[:1] == ["run"] else given) or ["--help"])
     for name, value in vars(chosen).items():
         setattr(chosen, name, _expanded(value))

@@ -38,7 +38,7 @@ def run(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
         parser.print_help()
         return
     require_own_code("uv run parley run")
-    # -P: a file of the working folder, such as random.py, is no module.
+    # -P: a file of the working folder, such as random.py, is not a module.
     command = [sys.executable, "-P", "-c", START, *snakemake_options(), *targets_first(chosen.given)]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is meant  # nosec B606
 

@@ -51,7 +51,7 @@ def source_options(source: Section, world: str | None = None, fetch: Section | N
 
 
 def network_options(features: Section) -> FeatureOptions:
-    """Convert the section `features`, of which `NETWORK_KEYS` are read, to options."""
+    """Convert the `NETWORK_KEYS` of the section `features` to options."""
     values = {key: features[key] for key in NETWORK_KEYS}
     custom = values.pop("custom")
     if values["preprocessing"] == "custom":

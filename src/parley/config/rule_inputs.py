@@ -182,7 +182,7 @@ class RuleValues:
     def fetch_settings(self) -> Config:
         """Return the settings of the section `fetch` that affect which images are fetched and stored.
 
-        If a job may have to download archives, the wnids are added, by which it names them.
+        If a job may have to download archives, the wnids are added, because they name the archives.
         """
         wnids = {"wnids": {one.name: one.wnid for one in self._classes}} if self.lists_archives else {}
         return content_settings(self._config["fetch"]) | wnids

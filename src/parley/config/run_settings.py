@@ -38,7 +38,7 @@ def needed_layers(config: Config) -> dict[str, Set[str]]:
 
 
 def classifier_layers(config: Config) -> list[str]:
-    """Return the layers for the linear classifier, which uses the first that the files have; maybe none."""
+    """Return the layers for the linear classifier, which uses the first that the files have. May be empty."""
     if config["source"]["kind"] != "features":
         return [layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]]
     seen = [{**config["game"], **run["game"]}["image_layer"] for run in config["runs"]]
@@ -46,6 +46,6 @@ def classifier_layers(config: Config) -> list[str]:
 
 
 def has_classifier(config: Config) -> bool:
-    """Return whether the linear classifier is expected to be possible: on vectors, and a dev split of seen classes."""
+    """Return whether the linear classifier has what it needs: vectors, and probably a dev split of seen classes."""
     among = {(config["training"] | run["training"])["dev_candidates"] for run in config["runs"]}
     return among <= {"seen"} and bool(classifier_layers(config))

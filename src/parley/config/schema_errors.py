@@ -1,4 +1,4 @@
-"""Error messages for what a config's schema refuses."""
+"""Error messages for values that the config's schema refuses."""
 
 import difflib
 import json
@@ -23,7 +23,7 @@ def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str
 
 
 def sentences_of(error: ValidationError, schema: Part) -> Iterator[str]:
-    """Yield an error message for each problem that an error of the validator stands for."""
+    """Yield an error message for each problem that a validator error represents."""
     where = where_of(error.absolute_path)
     value: Any = error.validator_value
     if error.validator == "additionalProperties":

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     path
         Path of the file or folder; for cached responses, the cache.
     bytes, files
-        Size and number of the files. A link counts as no file.
+        Size and number of the files. Links are not counted.
     experiments
         The experiments for which it is kept; empty if it may be removed.
     """
@@ -226,7 +226,7 @@ def _status(one: os.DirEntry[str]) -> os.stat_result | None:
 
 
 def _measured(entries: Iterable[os.DirEntry[str]]) -> tuple[int, int]:
-    """Return the size and number of files, also of those in folders. A link counts as no file."""
+    """Return the size and number of files, also of those in folders. Links are not counted."""
     size = files = 0
     for one in entries:
         if one.is_dir(follow_symlinks=False):

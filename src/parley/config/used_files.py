@@ -96,7 +96,7 @@ def used_files_of(config_file: Path, schema: Path) -> UsedFiles:
 
 
 def responses_of(plans: Iterable[str]) -> set[bytes]:
-    """Return the keys of all candidates in the plans, by which their responses are stored."""
+    """Return the keys of all candidates in the plans. Responses are stored by key."""
     return {bytes.fromhex(key) for plan in plans for (key,) in stream_table(plan, ["key"]) if is_key(key)}
 
 

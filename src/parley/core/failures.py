@@ -35,7 +35,7 @@ class FailedRunError(ParleyError):
 
 
 def write_marker(path: str | Path, why: str) -> None:
-    """Write the marker of a failed run to `path`, in place of the file that a later stage would write."""
+    """Write the marker of a failed run to `path`, instead of the file that a later stage would write."""
     write_json(path, {KEY: why})
 
 

@@ -52,7 +52,7 @@ def name_problems(name: str) -> list[str]:
 
 
 def spellings(name: str) -> list[str]:
-    """Return a name as it is, then composed (NFC) and decomposed (NFD) where these differ: they are the same name."""
+    """Return a name, then its composed (NFC) and decomposed (NFD) forms if they differ: all are the same name."""
     return list(dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))))
 
 

@@ -198,7 +198,7 @@ def mistaken_for(path: str | Path) -> tuple[str, str]:
 
 
 def mistaken_content(head: bytes) -> tuple[str, str]:
-    """Do what `mistaken_for` does, given the first bytes of a file or of what is compressed in it."""
+    """Do what `mistaken_for` does, given the first bytes of a file or of its decompressed content."""
     if not head:
         return EMPTY, ""
     return next(((kind, fix) for pattern, kind, fix in _MISTAKEN if pattern.match(head)), ("", ""))
@@ -250,7 +250,7 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
 def keep_date(path: str | Path) -> bool:
     """Reset a file's modification date to the recorded one if the content is unchanged; otherwise record both.
 
-    The record is a JSON file in the hidden folder `.made` beside the file. It contains the date and the SHA-256.
+    The record is a JSON file in the hidden folder `.made` next to the file. It contains the date and the SHA-256.
 
     Returns
     -------
@@ -269,7 +269,7 @@ def keep_date(path: str | Path) -> bool:
 
 
 def expand_home(path: str | Path) -> Path:
-    """Return a path with `~` expanded; the same path if there is no such user, for whom `Path.expanduser` raises."""
+    """Return a path with `~` expanded; unlike with `Path.expanduser`, the same path if there is no such user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 

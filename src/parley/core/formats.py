@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Mapping
 
 REUSED = "reused"
-"""End of the name of a rule that copies the files of classes from other image sets, in place of a group's number."""
+"""End of the name of a rule that copies the files of classes from other image sets, instead of a group's number."""
 NOTHING = "–"
-"""Text shown in place of a missing value."""
+"""Text shown for a missing value."""
 
 
 def printable(text: str) -> str:

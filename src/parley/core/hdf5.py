@@ -66,7 +66,7 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
 
 def _unreadable(path: str | Path, what: str, error: Exception) -> str:
     """Return an error message that names the kind of a file that is not HDF5, or says how it is damaged."""
-    if isinstance(error, OSError) and error.filename:  # Of the system, such as a missing permission, not of HDF5.
+    if isinstance(error, OSError) and error.filename:  # From the system, such as a missing permission, not from HDF5.
         return f"{path} cannot be read ({error.strerror}); check the path."
     reason = (str(error) or type(error).__name__).splitlines()[0]
     kind, fix = mistaken_for(path)
@@ -162,7 +162,7 @@ def _own_item(file: h5py.File, name: str, path: str | Path) -> h5py.HLObject | N
 
 
 def _is_external(file: h5py.File, name: str, path: str | Path, links: int = _MOST_LINKS) -> bool:
-    """Return whether an item is behind an external link, also through soft links, of which `links` may follow."""
+    """Return whether an item is behind an external link, also through up to `links` soft links."""
     for step in accumulate(name.split("/"), "{}/{}".format):
         folder, _, last = step.rpartition("/")
         link = file.get(step, getlink=True) if last not in ("", ".") else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
 IS_CLONE = (_PACKAGE.parents[1] / "Snakefile").is_file()
-"""Whether Parley runs from a clone, of which it may be an editable installation."""
+"""Whether Parley runs from a clone, perhaps as an editable installation."""
 PROJECT = _PACKAGE.parents[1] if IS_CLONE else _PACKAGE / "project"
 """Folder with the Snakefile, `workflow/`, `config/` and `profiles/`; the wheel has a copy of it in the package."""
 SCHEMA = PROJECT / "workflow/schemas/config.schema.yaml"
@@ -12,7 +12,7 @@ SCHEMA = PROJECT / "workflow/schemas/config.schema.yaml"
 
 
 def as_typed(text: str) -> str:
-    """Return a message with the commands of an installed package, in place of those of a clone."""
+    """Return a message with the commands of an installed package instead of those of a clone."""
     return text if IS_CLONE else text.replace("uv run snakemake", "parley run").replace("uv run parley", "parley")
 
 

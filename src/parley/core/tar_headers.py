@@ -12,7 +12,7 @@ MOST_HEADER_BYTES = 1 << 20
 
 
 def is_file(member: tarfile.TarInfo) -> bool:
-    """Return whether a member is a regular file whose bytes are stored as they are, neither a link nor sparse."""
+    """Return whether a member is a regular file whose bytes are stored unchanged, neither a link nor sparse."""
     return member.isreg() and not member.issparse()
 
 
@@ -40,9 +40,9 @@ def members_of(path: str | Path, span: tuple[int, int] | None = None) -> Iterato
 def stream_files(
     raw: io.BufferedIOBase, most_bytes: int = sys.maxsize
 ) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
-    """Yield the header and the bytes, in chunks, of each member of a tar that is no folder, in one pass.
+    """Yield the header and the bytes, in chunks, of each member of a tar that is not a folder, in one pass.
 
-    Members that are no regular files, such as links, have no bytes.
+    Members that are not regular files, such as links, have no bytes.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _headers(stream: "_HeaderStream", end: int) -> Iterator[tarfile.TarInfo]:
             stream.seek(tar.offset)
             if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):  # `tarfile` takes a damaged header for the end.
                 raise tarfile.ReadError(f"damaged header at byte {tar.offset}")
-    # A chain of headers that describe each other raises RecursionError; sizes that are no numbers raise the others.
+    # A chain of headers that describe each other raises RecursionError; sizes that are not numbers raise the others.
     except (RecursionError, ValueError, OverflowError) as error:
         raise tarfile.ReadError(f"damaged header ({type(error).__name__}: {error})") from error
 
@@ -107,5 +107,5 @@ class _HeaderStream(io.BufferedReader):
         return super().read(size)
 
     def take(self, size: int) -> bytes:
-        """Read bytes that are no header."""
+        """Read bytes that are not a header."""
         return super().read(size)

@@ -103,7 +103,7 @@ class TarArchive(Archive):
 
 
 class ZipArchive(Archive):
-    """A zip, of which only the directory is kept in memory."""
+    """A zip. Only its directory is kept in memory."""
 
     def __init__(self, path: Path) -> None:
         self._zip = zipfile.ZipFile(_Bounded(io.FileIO(path)))

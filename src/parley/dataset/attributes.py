@@ -55,7 +55,7 @@ class AttributeFiles(NamedTuple):
     columns: str | Path | None = None
     """Text with a line per column of the matrix: the attribute, after the column's number or alone."""
     threshold: float | None = None
-    """Number above which a value becomes 1; all others become 0. None leaves the values as they are."""
+    """Number above which a value becomes 1; all others become 0. None leaves the values unchanged."""
 
     @classmethod
     def of_config(cls, evaluation: Mapping[str, Any]) -> "AttributeFiles":

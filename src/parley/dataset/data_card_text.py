@@ -265,7 +265,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         distinct = len(values.keys() - {""})
         lines += ["", f"### {escaped(column)}", ""]
         lines += [f"Stated for {stated:,} of {values.total():,} images; distinct values: {distinct:,}."]
-        # A column such as titles, in which most images have a value of their own, gets no table.
+        # A column with a different value for most images, such as titles, gets no table.
         if distinct <= max(stated / 2, _ALWAYS_SHOWN):
             lines += ["", *_shares(escaped(column), values)]
     return lines

@@ -79,7 +79,7 @@ def download(
 ) -> str:
     """Download a file from the first location that provides it. `destination` is never an incomplete file.
 
-    The bytes of an unfinished download are kept in a hidden file beside the destination, even if the process is killed.
+    The bytes of an unfinished download stay in a hidden file next to the destination, even if the process is killed.
     The next call continues there if the server confirms that the file is the same, or if a checksum will tell.
 
     Parameters
@@ -256,7 +256,7 @@ def _request(url: str, partial: PartialDownload, wanted: _Wanted, is_whole: bool
 def _extent(response: "Response", have: int, partial: PartialDownload, url: str) -> tuple[int, int | None]:
     """Return where in the file a response's body begins, and the file's size, which may be unknown.
 
-    If the response neither continues the file nor begins it anew, discard the bytes from this URL and raise an error.
+    If the response neither continues nor restarts the file, discard the bytes from this URL and raise an error.
     """
     if response.status == 200:
         return 0, response.length_bytes
@@ -310,7 +310,7 @@ def _append(chunks: Iterable[bytes], total: int | None, partial: PartialDownload
 
 
 def _verify(partial: PartialDownload, wanted: _Wanted, continued: bool) -> None:
-    """Check the size and checksum of a complete file. If it was continued, it may be got anew."""
+    """Check the size and checksum of a complete file. If it was continued, it may be downloaded again."""
     if refusal := wanted.refusal_of(partial.path):
         partial.discard()
         raise UnavailableError(refusal, transient=continued)

@@ -54,7 +54,7 @@ def kind_of_file(name: str, head: bytes) -> str:
     Parameters
     ----------
     name
-        Name of the file, by which only camera raw files are told from TIFFs; may be empty.
+        Name of the file, used only to distinguish camera raw files from TIFFs; may be empty.
     head
         The first `HEAD_BYTES` bytes of the file, or all if it is shorter.
     """

@@ -36,7 +36,7 @@ def is_key(text: str) -> bool:
 
 
 def storable(address: str) -> str:
-    """Return an address as a table holds it: what does not fit becomes NULs, for which `ListingBuilder` rejects it."""
+    """Return an address with NULs for characters that do not fit a table; `ListingBuilder` then rejects it."""
     return _UNFIT.sub("\0", address)
 
 

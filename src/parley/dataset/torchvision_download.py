@@ -38,7 +38,7 @@ def check_dataset(options: SourceOptions) -> list[str]:
         if ours := sorted(_OURS & arguments.keys()):
             found.append(f"source.torchvision.arguments: remove {', '.join(ours)}, which Parley sets itself.")
             continue
-        # A dataset checks its arguments before it looks for its files, of which an empty folder has none.
+        # A dataset checks its arguments before it looks for its files, so an empty folder is enough.
         with tempfile.TemporaryDirectory() as empty:
             try:
                 _constructed(kind, empty, arguments)

@@ -37,7 +37,7 @@ class _Item(NamedTuple):
 def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: str | Path) -> None:
     """Download a dataset of torchvision unless it is there, and write `<class>.tar` for each class.
 
-    An image that has a file of its own is packed as it is; any other becomes a PNG, which loses nothing. Its name in
+    An image that is a separate file is packed unchanged; any other becomes a PNG, which loses nothing. Its name in
     the tar comes from the dataset's name and the file's path below the root or, without a file, from the arguments
     and its index.
 

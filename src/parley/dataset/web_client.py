@@ -61,7 +61,7 @@ def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, time
     url
         An http or https URL.
     headers
-        Headers to send besides the usual ones.
+        Additional headers to send.
     allow_private_hosts
         Whether addresses that are not public may be contacted. A proxy may have any address.
     timeout_s

@@ -88,7 +88,7 @@ def _other_classes(checkpoint_path: str | Path, checkpoint: Checkpoint, candidat
         return ""
     more = f" and {len(other) - 1} more" if len(other) > 1 else ""
     return (
-        f"The classes differ from those in {folder}, on which {checkpoint_path} was trained:  {other[0]}{more}. "
+        f"The classes differ from those in {folder}, on which {checkpoint_path} was trained: {other[0]}{more}. "
         "Unless this is intended, use the files of that folder."
     )
 

@@ -200,7 +200,7 @@ def _check_same_network(part: Path, folder: Path) -> None:
         for name in SAME_EVERYWHERE:
             if ours.attrs.get(name) != theirs.attrs.get(name):
                 raise ParleyError(
-                    f"{theirs_at} has {name} {theirs.attrs.get(name)}, but config.yaml beside it gives "
+                    f"{theirs_at} has {name} {theirs.attrs.get(name)}, but config.yaml next to it gives "
                     f"{ours.attrs.get(name)}; run `uv run snakemake --cores all messages` to make the features again."
                 )
 

@@ -157,7 +157,7 @@ def _measure_similarity(
             messages, semantics.features[sampled], PERMUTATIONS, generator
         )
     if semantics.attributes is not None:
-        # A random stream of its own leaves the nulls of the metrics that follow as they are.
+        # A separate random stream, so that the nulls of the metrics that follow do not change.
         [own] = generator.spawn(1)
         tests["topographic_similarity_attributes"] = mantel_of_classes(
             messages, targets, semantics.attributes, PERMUTATIONS, own, attribute_distances

@@ -315,7 +315,7 @@ def test_two_jobs_may_share_a_cache(web, tmp_path):
 
 
 def test_images_that_become_nearly_uniform_are_counted_and_named(tmp_path, caplog):
-    """Values of 8 bits stored in 16, as by programs for microscopes."""
+    """Values of 8 bits stored in 16, as microscope software writes them."""
     for number in range(18):
         values = np.full((30, 30), 230 + number if number < 5 else 3000 * number)
         Image.fromarray(values.astype(np.uint16)).save(tmp_path / f"{number}.png")

@@ -227,7 +227,7 @@ def test_class_names_are_found_as_archives_write_them(tmp_path, written):
 
 
 def zip_by(system, path, *names):
-    """Write a zip as a program on Windows (0) or Unix (3) does, without entries of folders."""
+    """Write a zip as a program on Windows (0) or Unix (3) does, without adding entries for folders."""
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             info = zipfile.ZipInfo("x")
@@ -284,7 +284,7 @@ def test_lists_the_images_of_an_archive_that_match_no_template(tmp_path, system,
     assert error.value.findings[0].endswith(f"({template}); it has {told}")
 
 
-def test_a_file_beside_images_that_cannot_be_read_does_not_hide_why(tmp_path):
+def test_other_files_do_not_hide_why_images_are_unreadable(tmp_path):
     path = make_zip(tmp_path / "set.zip", {"lion/a.jpg": b"a", "readme.md": b"b"}, zipfile.ZIP_BZIP2)
     with pytest.raises(ParleyError, match=r"; its images are neither .*; it has 1 other files \(readme.md"):
         addresses(source_of(path, ("{class}/*",)), [LION], tmp_path)
@@ -424,7 +424,7 @@ def test_zip_member_with_wrong_or_large_size_is_rejected(tmp_path):
     assert LocalFiles(tmp_path, 1000).get("set.zip!lion/a.jpg").error is ErrorClass.UNREADABLE
 
 
-NO_ARCHIVES = {
+OTHER_KINDS = {
     "login page": (b"\n <!DOCTYPE html><p>", "an HTML page, such as a login or error page; copy the right file there"),
     "error page": (b"<?xml version='1.0'?><Error>", "an XML page, such as an error message; copy the right file there"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it, and make a zip or tar of its files"),
@@ -437,9 +437,9 @@ NO_ARCHIVES = {
 
 
 @pytest.mark.parametrize("name", ["set.tar", "set.zip", "set.7z", "set.tar.zst", "set.tgz", "set"])
-@pytest.mark.parametrize("kind", NO_ARCHIVES)
+@pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_names_the_kind_of_a_local_file_given_as_archive(tmp_path, name, kind):
-    content, words = NO_ARCHIVES[kind]
+    content, words = OTHER_KINDS[kind]
     (tmp_path / name).write_bytes(content)
     source = source_of(tmp_path / name)
     (told,) = source.check([LION])
@@ -449,10 +449,10 @@ def test_names_the_kind_of_a_local_file_given_as_archive(tmp_path, name, kind):
     assert error.value.findings == [told]
 
 
-@pytest.mark.parametrize("kind", NO_ARCHIVES)
+@pytest.mark.parametrize("kind", OTHER_KINDS)
 @pytest.mark.parametrize("tars", ["lion.tar", "all.tar"])
 def test_names_the_kind_of_a_local_file_given_as_tar(tmp_path, tars, kind):
-    content, words = NO_ARCHIVES[kind]
+    content, words = OTHER_KINDS[kind]
     (tmp_path / tars).write_bytes(content)
     root = tmp_path if tars == "lion.tar" else tmp_path / tars
     with pytest.raises(ParleyError) as error:

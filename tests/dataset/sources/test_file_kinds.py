@@ -1,4 +1,4 @@
-"""Files are images by what they hold, whatever their names and wherever they lie; what is passed over is counted."""
+"""Images are recognised by their bytes, whatever their names; skipped files are counted."""
 
 import io
 import logging

@@ -99,7 +99,7 @@ def plainly(content, wnids):
     """A plain reader, line by line; returns the addresses kept, the entries and the issues."""
     urls, entries, issues = {wnid: [] for wnid in wnids}, Counter(), Counter()
     owners, ids = {}, set()
-    content = content if b"\n" in content else content.replace(b"\r", b"\n")  # As from an old Mac.
+    content = content if b"\n" in content else content.replace(b"\r", b"\n")  # As from classic Mac OS.
     for line in (line.rstrip(b"\r") for line in content.split(b"\n")):
         image_id, tab, address = line.partition(b"\t")
         is_quoted = b'"' in line

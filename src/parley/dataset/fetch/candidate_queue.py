@@ -132,7 +132,7 @@ class DuplicateTracker:
     def is_placeholder(self, sha256: str) -> bool:
         """Return True if too many URLs returned these bytes.
 
-        Answers of the fill do not matter if a split has these bytes: what a split recorded stays as it is, so that
+        Answers of the fill do not matter if a split has these bytes: a split's record does not change, so that
         `replay` can repeat it. When all classes are compared, all of these images are rejected.
         """
         images = self._by_sha256.get(sha256)

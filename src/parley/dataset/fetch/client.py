@@ -259,7 +259,7 @@ def _percent_encoded(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL, to which limits per host apply. A port other than 80 and 443 is included.
+    """Return the host of a URL, for the limits per host. A port other than 80 and 443 is included.
 
     Raises
     ------

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 # Flickr's photos are JPEG.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
-# Flickr's and Imgur's addresses of such images, to which they redirect.
+# Addresses of such images, to which Flickr and Imgur redirect.
 _PLACEHOLDER_URL = re.compile(r"[^?#]*/(photo_unavailable\w*|removed)\.\w+([?#].*)?")
 _MARKUP_BYTES = 512
 _EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)

@@ -212,7 +212,7 @@ class Tars(_OnePerClass):
                 (self._store / self._stored_name(image_class)).unlink(missing_ok=True)
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
-        """Yield the class name and address of each image. The names in a downloaded tar are kept beside it."""
+        """Yield the class name and address of each image. The names in a downloaded tar are kept next to it."""
         if not self.options.locations:
             yield from super().entries(classes)
             return
