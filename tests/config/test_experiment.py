@@ -1,5 +1,6 @@
 """A config, its class set and its files are checked together, and what does not matter is not reported."""
 
+import os
 from pathlib import Path
 
 import h5py
@@ -26,6 +27,7 @@ CONFIG = {
     "training": {"batch_size": 2},
     "evaluation": {"k": 1},
 }
+FEATURES = ("train", "dev", "test", "descriptions")
 IMAGES = "Class ant (n02219486): 1 of its 1 entries can be used; 4 are needed."
 WORDS = "The word vectors glove.txt do not exist; check the path, name a URL, or use `random` vectors."
 
@@ -146,6 +148,21 @@ def test_a_missing_list_of_stop_words_is_reported(here):
     assert "Config: words.stop_words is mine.txt, which is not a file; check the path." in findings(words=config)
     for name in ("parley", "original"):
         assert not [one for one in findings(words={**config, "stop_words": name}, seeds=["x"]) if "stop_words" in one]
+
+
+@pytest.mark.parametrize("section", ["words", "descriptions", "evaluation", "source"])
+def test_a_given_file_without_read_permission_is_reported(here, section):
+    (here / "given").touch(mode=0)
+    if os.access("given", os.R_OK):
+        pytest.skip("root may read every file")
+    key, config = {
+        "words": ("stop_words", {"source": "random", "stop_words": "given"}),
+        "descriptions": ("evaluation", {"evaluation": "given"}),
+        "evaluation": ("attributes", {"k": 1, "attributes": "given"}),
+        "source": ("features.train", {"kind": "features", "features": dict.fromkeys(FEATURES, "given")}),
+    }[section]
+    told = f"Config: {section}.{key} is given, which cannot be read; check its permissions."
+    assert told in findings(**{section: config})
 
 
 def test_a_batch_of_a_class_set_with_errors_is_not_compared(here):

@@ -56,3 +56,10 @@ def test_digest_of_texts_changes_with_each_file_even_if_it_gets_older(monkeypatc
 
 def test_content_digest_of_no_file_is_empty(tmp_path):
     assert content_digest() == content_digest("random", [str(tmp_path)], "https://example.org/vectors.zip") == ""
+
+
+def test_content_digest_of_a_file_without_read_permission_is_empty(tmp_path):
+    (tmp_path / "vectors.txt").touch(mode=0)
+    if os.access(tmp_path / "vectors.txt", os.R_OK):
+        pytest.skip("root may read every file")
+    assert content_digest(str(tmp_path / "vectors.txt")) == ""

@@ -1,6 +1,7 @@
 """Check the inputs of the rules about to run, before any job starts."""
 
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def check_ks(config: Config, classes: Mapping[str, int]) -> list[str]:
 
 
 def missing_files(config: Config) -> list[str]:
-    """Return an error message for each file that the config gives and that does not exist."""
+    """Return an error message for each file that the config gives and that does not exist or cannot be read."""
     # Checked here because Snakemake reports "Nothing to be done" if an input is missing but its outputs exist.
     source = config["source"]
     imported = source["features"] if source["kind"] == "features" else {}
@@ -212,7 +213,13 @@ def missing_files(config: Config) -> list[str]:
             for key, path in inside.items()
         ]
     return alone + [
-        f"Config: {key} is {path}, which is not a file; check the path."
+        f"Config: {key} is {path}, which {problem}."
         for key, path in given.items()
-        if path and key not in inside and not Path(path).is_file()
+        if path and key not in inside and (problem := _problem_of(Path(path)))
     ]
+
+
+def _problem_of(path: Path) -> str:
+    if not path.is_file():
+        return "is not a file; check the path"
+    return "" if os.access(path, os.R_OK) else "cannot be read; check its permissions"

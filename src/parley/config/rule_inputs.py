@@ -1,5 +1,6 @@
 """Inputs and params of rules, computed from the config."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import cached_property
@@ -254,13 +255,13 @@ class RuleValues:
 
 
 def content_digest(*inputs: str | list[str]) -> str:
-    """Return a digest of the content of files that the user gives; an empty string if none of the paths is a file.
+    """Return a digest of the content of files that the user gives; an empty string if none can be read.
 
     Rules have it as a param: Snakemake alone compares modification times, and would not notice that a file was replaced
     by an older one, as ``mv``, ``cp -p`` and ``tar`` do.
     """
     paths = [Path(path) for one in inputs for path in ([one] if isinstance(one, str) else one)]
-    digests = [file_fingerprint(path) for path in paths if path.is_file()]
+    digests = [file_fingerprint(path) for path in paths if path.is_file() and os.access(path, os.R_OK)]
     return digest_of(digests) if digests else ""
 
 
