@@ -169,5 +169,5 @@ def test_too_many_trainings_are_refused_within_seconds(grid, seeds, words):
 def test_planning_notice_for_many_trainings():
     assert planning_notice(100, 5) == []
     (sentence,) = planning_notice(1000, 5)
-    assert sentence.startswith("1,000 runs × 5 seeds are about 31,000 jobs, which Snakemake takes minutes to plan.")
+    assert sentence.startswith("For 1,000 runs × 5 seeds, the default target has about 31,000 jobs, which Snakemake")
     check_count([{"name": "a", "grid": {"training.steps": list(range(1, 1000))}}, {"name": "b"}], 5)

@@ -80,8 +80,9 @@ def planning_notice(runs: int, seeds: int) -> list[str]:
     if runs * seeds <= MANY_TRAININGS:
         return []
     return [
-        f"{counted(runs, 'run')} × {counted(seeds, 'seed')} are about {_jobs(runs, seeds):,} jobs, which Snakemake "
-        "takes minutes to plan. The target `train` has fewer jobs; or divide the runs among several configs."
+        f"For {counted(runs, 'run')} × {counted(seeds, 'seed')}, the default target has about {_jobs(runs, seeds):,} "
+        "jobs, which Snakemake takes minutes to plan. The target `train` has fewer jobs; or divide the runs among "
+        "several configs."
     ]
 
 

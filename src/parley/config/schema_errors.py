@@ -18,8 +18,12 @@ MOST_LISTED = 40
 
 def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Return an error message for each unknown key, missing key and invalid value."""
-    errors = sorted(Validator(schema).iter_errors(config), key=place_of)
-    return [sentence for error in errors for sentence in sentences_of(error, schema)]
+    return [sentence for error in errors_of(config, schema) for sentence in sentences_of(error, schema)]
+
+
+def errors_of(config: Mapping[str, Any], schema: Part) -> list[ValidationError]:
+    """Return what the schema refuses in a config, in the order of the places in the config."""
+    return sorted(Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
 
 
 def sentences_of(error: ValidationError, schema: Part) -> Iterator[str]:
@@ -43,8 +47,6 @@ def sentences_of(error: ValidationError, schema: Part) -> Iterator[str]:
         if "enum" not in error.schema:  # Otherwise, the error of `enum` lists the choices.
             kinds = [value] if isinstance(value, str) else value
             yield f"Config: {where} is {_as_written(error.instance)}; it must be {_wanted(kinds, error.instance)}."
-    elif error.validator in ("anyOf", "oneOf"):
-        yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no allowed form matches')}"
     else:
         yield f"Config: {where}: {error.message}; config/README.md describes the allowed values."
 
@@ -99,8 +101,3 @@ def where_of(path: Any) -> str:
     """Return the path of a value in the config as text, such as `runs[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
-
-
-def place_of(error: ValidationError) -> list[str]:
-    """Return a key that sorts errors by their place in the config."""
-    return list(map(str, error.path))

@@ -13,8 +13,8 @@ from parley.config.claim_entries import about_each
 from parley.config.consistency import inconsistencies
 from parley.config.grid import check_count, expand, with_grid_keys
 from parley.config.run_settings import has_classifier
-from parley.config.schema import Config, Part, Validator, fill_defaults
-from parley.config.schema_errors import place_of, sentences_of, similar, where_of
+from parley.config.schema import Config, Part, fill_defaults
+from parley.config.schema_errors import errors_of, sentences_of, similar, where_of
 from parley.core.errors import Findings, ParleyError
 
 _ABSENCES = ("required", "minItems", "minProperties")
@@ -66,11 +66,11 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
     """
     given = copy.deepcopy(dict(raw))
     findings, replaced = Findings(), list[str]()
-    validator = Validator(with_grid_keys(schema))
+    complete = with_grid_keys(schema)
     for attempt in count():
         config = copy.deepcopy(given)
         fill_defaults(config, schema)
-        errors = sorted(validator.iter_errors(config), key=place_of)
+        errors = errors_of(config, complete)
         # Keys that are missing after the first attempt were removed by `_repair`, so their errors have been reported.
         told = [error for error in errors if not (attempt and error.validator in _ABSENCES)]
         findings.extend(sentence for error in told for sentence in sentences_of(error, schema))
