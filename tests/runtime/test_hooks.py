@@ -1,7 +1,9 @@
 """What the hooks assume of Snakemake and of its plugins."""
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from snakemake.settings.types import DAGSettings, OutputSettings, Quietness, Res
 
 from parley.runtime import hooks, snakemake_patches
 from parley.runtime.code_digest import ROOT, modules_of
+from parley.runtime.run_lock import acquire
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +182,21 @@ def test_missing_input_hint_has_the_configfile(tmp_path, monkeypatch):
     workflow.config_settings.configfiles = [tmp_path / "config/photos.yaml"]
     with pytest.raises(WorkflowError, match=r"add `--configfile config/photos\.yaml`"):
         hooks.start(workflow, lambda stages, **_: ["Run `uv run snakemake --cores 1 urls`."], {}, None, [])
+
+
+def test_errors_at_the_start_name_the_folder_of_relative_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workflow = made_workflow(["a"])
+    workflow.overwrite_workdir = tmp_path
+    about = re.escape(f"Paths are relative to {tmp_path}, the run's --directory.")
+    with pytest.raises(WorkflowError, match=about):
+        hooks.start(workflow, lambda stages, **_: ["The list is missing."], {}, None, [])
+    lock, _ = acquire("parley clean", [], ["a"])
+    with contextlib.closing(lock), pytest.raises(WorkflowError, match=about):
+        hooks.start(workflow, lambda stages, **_: [], {}, None, [])
+    monkeypatch.setenv("TMP", "/proc")  # Nothing can be written there.
+    with pytest.raises(WorkflowError, match=about):
+        hooks.start(workflow, lambda stages, **_: [], {}, None, [])
 
 
 @pytest.mark.parametrize(("package", "tested"), [("snakemake", "9.27."), ("snakemake-storage-plugin-s3", "0.3.6")])

@@ -9,7 +9,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 sys.path.insert(0, str(BASE / "src"))
@@ -46,9 +45,7 @@ try:
         ),
     )
 except ParleyError as error:
-    raise WorkflowError(
-        *error.findings, *hooks.context_of(workflow, error.findings)
-    ) from None
+    raise hooks.refusal(workflow, error.findings) from None
 
 if workflow.is_main_process:
     for sentence in planning_notice(

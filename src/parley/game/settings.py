@@ -179,7 +179,8 @@ class GameSettings:
                 "set game.image_layer to auto or map."
             )
         try:
-            bit_ranges(self.corrupt_bits, self.message_bits) if self.corrupt_bits else []
+            if self.corrupt_bits:
+                bit_ranges(self.corrupt_bits, self.message_bits)
         except ParleyError as error:
             found += error.findings
         return found

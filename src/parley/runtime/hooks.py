@@ -66,7 +66,7 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
     findings = date_problems({path for job in jobs for path in job.input} - made)
     findings += length_problems(made.union(*(job.log for job in jobs)))
     if findings := findings + check({job.rule.name for job in jobs}, own_environments=apart, **options):
-        raise WorkflowError(*findings, *context_of(workflow, findings))
+        raise refusal(workflow, findings)
     return jobs
 
 
@@ -102,7 +102,7 @@ def start(
         If an input is missing or another run uses the same files.
     """
     if problems := write_problems([*temporary_folders(), ".snakemake", *_result_folders(workflow)]):
-        raise WorkflowError(*problems)
+        raise refusal(workflow, problems)
     jobs = _check(workflow, check)
     _lock(workflow, jobs, caches)
     _save_digests(digests, sources)
@@ -195,9 +195,9 @@ def fail(workflow: Workflow) -> None:
     _print_at_exit(workflow, lambda on: _print_lines(on, lines, "" if was_interrupted else "red"))
 
 
-def context_of(workflow: Workflow, findings: Iterable[str]) -> list[str]:
-    """Return lines about the folder and options that the paths and commands of error messages need."""
-    return context_lines(findings, workflow.config_settings.configfiles, _folder(workflow))
+def refusal(workflow: Workflow, findings: list[str]) -> WorkflowError:
+    """Return an error with messages, and with the folder and options that their paths and commands need."""
+    return WorkflowError(*findings, *context_lines(findings, workflow.config_settings.configfiles, _folder(workflow)))
 
 
 def _folder(workflow: Workflow) -> str:
@@ -219,7 +219,7 @@ def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> No
     try:
         lock, alone = acquire("snakemake", read, written)
     except ParleyError as error:
-        raise WorkflowError(*error.findings) from None
+        raise refusal(workflow, error.findings) from None
     atexit.register(lock.close)
     if alone:
         remove_all_leftovers({*(Path(path).parent for path in written), *caches})

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,7 +114,7 @@ class FailureLog(logging.Handler):
         return "Snakemake did not report why; see its log in .snakemake/log."
 
 
-def context_lines(sentences: Iterable[str], configfiles: Sequence[Path], folder: str = "") -> list[str]:
+def context_lines(sentences: Sequence[str], configfiles: Sequence[Path], folder: str = "") -> list[str]:
     """Return lines that say what the paths and commands in sentences need to work where the user types them.
 
     Parameters
@@ -126,8 +126,7 @@ def context_lines(sentences: Iterable[str], configfiles: Sequence[Path], folder:
     folder
         The run's `--directory`; empty if the run is in the user's working folder.
     """
-    sentences = list(sentences)
-    lines = [f"Paths are relative to {folder}, the run's --directory."] if folder and sentences else []
+    lines = [f"Paths are relative to {folder}, the run's --directory."] if folder else []
     paths = [str(one.absolute()) if folder else os.path.relpath(one) for one in configfiles]
     options = ["--directory", folder] * bool(folder) + ["--configfile", *paths] * bool(paths)
     if options and any(as_typed("uv run snakemake") in as_typed(sentence) for sentence in sentences):
