@@ -104,6 +104,14 @@ def test_finds_composed_and_decomposed_words(tmp_path, form):
     assert read_pretrained(path, {word, *description_words("बिल्ली")}).vectors == {"caf\u00e9": [1, 2], "बिल्ली": [3, 4]}
 
 
+def test_hidden_files_in_a_zip_are_no_vectors(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
+        archive.mkdir("__MACOSX")
+        for name in ("glove.txt", "__MACOSX/._glove.txt", ".DS_Store"):
+            archive.writestr(name, vectors_text(WORDS, 2))
+    assert read_pretrained(tmp_path / "v.zip", ["word1"]).dimension == 2
+
+
 def test_a_zip_of_several_needs_the_members_name(tmp_path):
     with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
         archive.writestr("glove.2d.txt", vectors_text(WORDS, 2))

@@ -25,6 +25,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import COMPRESSED, EMPTY, ZIP, is_web_url, mistaken_content
 from parley.core.text import UTF16_MARKS, check_kind
 from parley.dataset.downloads import download
+from parley.dataset.image_signatures import is_hidden
 
 logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
@@ -164,7 +165,7 @@ def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
 
 
 def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
-    names = [name for name in archive.namelist() if not name.endswith("/")]
+    names = [name for name in archive.namelist() if not name.endswith("/") and not is_hidden(name)]
     wanted = [name for name in names if name == member] if member else names
     if len(wanted) != 1:
         raise ParleyError(f"{path} contains the files {', '.join(names)}; set `member` to the file to read.")
