@@ -537,6 +537,11 @@ class TestUrlList:
         with pytest.raises(ParleyError, match=told):
             open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
 
+    def test_single_odd_lines_do_not_explain_a_missing_class(self, tmp_path):
+        (tmp_path / "list").write_text("n00000001_1\thttp://a/1.jpg\nn00000001_2\thttp://a/2.jpg\nthe end\n")
+        listing = open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
+        assert (listing.urls, listing.issues) == ({"lion": []}, {ParseIssue.NO_TAB: 1})
+
     def test_paths_need_a_root(self, tmp_path):
         text = "n02129165_1\thttp://a/1.jpg\nn02129165_2\tlion/2.png\nn02129165_3\tfile:///etc/passwd\n"
         (tmp_path / "list").write_text(text)

@@ -102,13 +102,13 @@ class World(UrlList):
 
 
 def _refuse_other(path: Path, listing: Listing) -> None:
-    """Raise `ParleyError` if the list has no entries for the classes, but lines in another format."""
+    """Raise `ParleyError` if the list has no entries for the classes, and most lines are in another format."""
     if not listing.lines:
         raise ParleyError(f"{path} is empty; get the URL list again.")
     if listing.entries.total():
         return
     for kind, lack in _LACKS.items():
-        if lines := listing.issues[kind]:
+        if (lines := listing.issues[kind]) > listing.lines / 2:
             raise ParleyError(
                 f"{path} has no entries for the classes; lines {lack}: {lines} of {listing.lines}. Each "
                 "line must have an ID that begins with a wnid, a tab and a URL."
