@@ -9,8 +9,9 @@ unpacked crate.
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import expand_home, read_json, written_aside
@@ -70,18 +71,7 @@ def write_crate(
     people = [{"@type": "Person", "name": name} for name in authors]
     experiment = Rights(people or software.authors, licence or software.license)
     known = read_files(folder)
-    if strays := [path for path in own_files(folder) if path not in known]:
-        raise ParleyError(
-            f"{folder}/{DOCUMENT} does not list {len(strays)} files (the first is {strays[0]}); remove files that are "
-            "not part of the experiment, and run `uv run snakemake --cores all provenance`."
-        )
-    document = read_json(Path(folder, DOCUMENT))
-    described = described_folder((name.removeprefix("path:") for name in document["entity"]), folder)
-    if described != folder:
-        raise ParleyError(
-            f"{folder} is a copy of {described}, whose paths are in its {DOCUMENT}; pack {described}, or move the copy "
-            "there."
-        )
+    document = _complete_document(folder, known)
     drawn = any(job["parley:rule"] == "draw_world" for job in document["activity"].values())
     included: list[str] = []
     omitted: list[str] = []
@@ -93,22 +83,7 @@ def write_crate(
     sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(files)]}
     sources |= {name: str(path) for name, path in _code_files(project)}
     with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as crate:
-        packed = {}
-        with Progress("Packing", len(sources), "file") as progress:
-            for name, path in sources.items():
-                file = expand_home(path)
-                if not file.is_file():
-                    raise ParleyError(
-                        f"{file} does not exist any more; run `uv run parley verify {folder}`, and make the "
-                        "missing files again."
-                    )
-                packed[name] = _pack(crate, name, file)
-                if packed[name] != known.get(name, packed[name]):
-                    raise ParleyError(
-                        f"{path} differs from provenance.json; run `uv run parley verify {folder}` to list all "
-                        "changed files, remove them, and run the workflow again."
-                    )
-                progress.advance()
+        packed = _pack_all(crate, sources, known, folder)
         text = _readme(folder, omitted)
         crate.writestr(README, text)
         packed[README] = len(text.encode()), hashlib.sha256(text.encode()).hexdigest()
@@ -119,6 +94,23 @@ def write_crate(
         )
         crate.writestr("ro-crate-metadata.json", text + "\n")
     return included, omitted
+
+
+def _complete_document(folder: str, known: Container[str]) -> dict[str, Any]:
+    """Return the content of `provenance.json`; raise `ParleyError` if it lacks files or describes another folder."""
+    if strays := [path for path in own_files(folder) if path not in known]:
+        raise ParleyError(
+            f"{folder}/{DOCUMENT} does not list {len(strays)} files (the first is {strays[0]}); remove files that are "
+            "not part of the experiment, and run `uv run snakemake --cores all provenance`."
+        )
+    document: dict[str, Any] = read_json(Path(folder, DOCUMENT))
+    described = described_folder((name.removeprefix("path:") for name in document["entity"]), folder)
+    if described != folder:
+        raise ParleyError(
+            f"{folder} is a copy of {described}, whose paths are in its {DOCUMENT}; pack {described}, or move the copy "
+            "there."
+        )
+    return document
 
 
 def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
@@ -132,6 +124,32 @@ def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
     if path.name in PAGES:
         return drawn
     return not (path.parent == folder and path.suffix == ".hdf5" and path.name != "words.hdf5")
+
+
+def _pack_all(
+    crate: zipfile.ZipFile, sources: Mapping[str, str], known: Mapping[str, tuple[int, str]], folder: str
+) -> dict[str, tuple[int, str]]:
+    """Add files to the crate, and return the size and SHA-256 of each by its name in the crate.
+
+    `sources` are the paths on disk by name, and `known` is the result of `read_files`.
+    """
+    packed = {}
+    with Progress("Packing", len(sources), "file") as progress:
+        for name, path in sources.items():
+            file = expand_home(path)
+            if not file.is_file():
+                raise ParleyError(
+                    f"{file} does not exist any more; run `uv run parley verify {folder}`, and make the "
+                    "missing files again."
+                )
+            packed[name] = _pack(crate, name, file)
+            if packed[name] != known.get(name, packed[name]):
+                raise ParleyError(
+                    f"{path} differs from provenance.json; run `uv run parley verify {folder}` to list all "
+                    "changed files, remove them, and run the workflow again."
+                )
+            progress.advance()
+    return packed
 
 
 def _pack(crate: zipfile.ZipFile, name: str, path: Path) -> tuple[int, str]:
