@@ -46,7 +46,7 @@ def test_of_a_folder_too(run):
 
 
 @pytest.mark.parametrize("name", ["some/test_slow.py", "some/test_slow.py::test_slow", "more/test_page.py"])
-def test_what_is_named_runs(run, name):
+def test_named_tests_run(run, name):
     assert run(name) == ({"passed": 1}, "")
 
 
@@ -59,7 +59,7 @@ def test_all_runs_all(run):
     assert run("-m", "slow") == ({"passed": 1, "deselected": 2}, "")
 
 
-def test_what_is_named_runs_in_one_process(run, capsys):
+def test_named_tests_run_in_one_process(run, capsys):
     assert run("-n", "auto", "some/test_slow.py") == ({"passed": 1}, "")
     assert "workers" not in capsys.readouterr().out
 

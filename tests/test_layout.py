@@ -46,7 +46,7 @@ def imported_by(path):
             yield from (alias.name for alias in node.names)
 
 
-def test_no_module_lies_flat():
+def test_every_module_is_in_a_package():
     assert [path.name for path in SOURCES.glob("*.py")] == ["__init__.py"]
 
 

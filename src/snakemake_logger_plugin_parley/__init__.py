@@ -130,7 +130,7 @@ class LogHandler(LogHandlerBase):
             self._show_early()
 
     def close(self) -> None:
-        """Show what has waited, and end the view."""
+        """Show the delayed messages, and end the view."""
         self._show_early()
         if self._view is not None:
             self._view.finish()

@@ -87,7 +87,7 @@ def test_requests_that_the_summary_lacks_are_refused(rows, key, kind, name):
         paper_table(rows, {**ALL, "metrics": METRICS, key: [name]})
 
 
-def test_markdown_shows_the_text_as_it_is(rows):
+def test_markdown_escapes_the_text(rows):
     text = as_markdown(paper_table(rows, {**ALL, "metrics": METRICS, "caption": "*1* | 2"}))
     page = cmarkgfm.github_flavored_markdown_to_html(text)
     assert f"<td>{ODD}</td>" in page

@@ -94,7 +94,7 @@ def test_seeds_with_different_images_or_candidates_are_refused():
         summarise([evaluation(9)], [("adaptive", 0)])
 
 
-def test_files_hold_the_same_rows(tmp_path):
+def test_files_have_the_same_rows(tmp_path):
     expected = [("adaptive", 0), ("adaptive", 1), ("adaptive", 2)]
     evaluations = [evaluation(0, top1=1 / 3), evaluation(1, top1=0.7)]
     rows = summarise(evaluations, expected)

@@ -297,7 +297,7 @@ def test_clean_keeps_everything_if_results_is_a_broken_link(clone, clean):
 @pytest.mark.parametrize(
     "link", ["resources", "resources/cache", "resources/torchvision", "resources/images", "resources/images/a-0123abcd"]
 )
-def test_links_that_lead_nowhere_or_to_themselves_hold_no_files(clone, clean, link, target):
+def test_broken_and_circular_links_have_no_files(clone, clean, link, target):
     Path(link).parent.mkdir(parents=True, exist_ok=True)
     Path(link).symlink_to(Path(link).name if target == "itself" else target)
     told = clean()
@@ -445,7 +445,7 @@ def test_downloads_are_listed_on_a_file_system_without_locks(clone, clean, monke
         (f"resources/cache/ab/{32 * 'a'}", 1),
     ],
 )
-def test_what_a_run_removes_meanwhile_is_not_listed(clone, clean, monkeypatch, path, scan):
+def test_files_that_a_run_removes_meanwhile_are_not_listed(clone, clean, monkeypatch, path, scan):
     """Remove a file or folder as soon as its folder has been read for the first or second time, as a run may."""
     scandir, scans = os.scandir, Counter()
 
@@ -522,7 +522,7 @@ def test_features_to_which_imported_files_refer_are_kept(clone, clean):
     assert unused(told) == shared(gone) - {str(features)}
 
 
-def test_the_record_of_a_removed_list_goes_too(clone, clean):
+def test_the_record_of_a_removed_list_is_removed(clone, clean):
     gone = experiment("gone", **WEB)
     own = make(f"resources/urls/.records/download_urls-{digest_of([gone.url_list], 8)}.json")
     other = make("resources/urls/.records/download_urls-01234567.json")

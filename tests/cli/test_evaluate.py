@@ -135,7 +135,7 @@ def test_several_files_get_a_row_and_a_matrix_each(trained, tmp_path):
 
 
 @pytest.mark.parametrize(("among", "candidates"), [("all", 6), ("seen+own", 6), ("own", 2)])
-def test_unseen_classes_are_candidates_where_asked_for(trained, tmp_path, among, candidates):
+def test_unseen_classes_are_candidates_on_request(trained, tmp_path, among, candidates):
     arguments = [trained.best, "--features", trained.part("ood"), *trained.text, "--out", str(tmp_path / "out")]
     assert main(["evaluate", *arguments, "--candidates", among, "--k", "1"]) == 0
     assert result_of(tmp_path / "out", "ood")["candidates"] == candidates

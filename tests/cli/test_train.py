@@ -37,7 +37,7 @@ def test_the_same_config_gives_the_same_run(trained, tmp_path):
         assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
 
 
-def test_what_decides_nothing_is_in_no_file(trained, tmp_path):
+def test_settings_without_effect_are_not_stored(trained, tmp_path):
     assert main(call(trained, tmp_path / "out", "--set", "training.cuda_graphs=false")) == 0
     files = [folder / name for folder in (tmp_path / "out", trained.run) for name in ("config.json", "best.pt")]
     config, best, its_config, its_best = files

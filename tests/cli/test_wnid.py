@@ -25,7 +25,7 @@ def test_every_sense_is_printed_and_those_of_the_class_set_are_marked(here, caps
     assert out.count("a.tsv") == 1
 
 
-def test_another_config_and_none_at_all(here, capsys):
+def test_another_config_and_no_config(here, capsys):
     (here / "b.yaml").write_text("{experiment: b, source: {kind: features}}\n")
     assert main(["wnid", "polar", "bear", "--configfile", "b.yaml"]) == 0
     (here / "config.yaml").unlink()

@@ -97,7 +97,7 @@ def test_the_config_written_out_is_the_same_experiment():
     assert resolve(yaml.safe_load(text), SCHEMA) == config
 
 
-def test_the_users_config_is_left_as_it_was():
+def test_the_users_config_is_not_modified():
     raw = {**WORLD, "runs": [{"name": "a", "game": {"mix": "sum"}, "grid": {"game.mix": ["mou"]}}]}
     before = copy.deepcopy(raw)
     resolve(raw, SCHEMA)

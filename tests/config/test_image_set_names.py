@@ -32,7 +32,7 @@ def image_set(**fetch):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_only_settings_that_affect_which_images_are_accepted_are_part_of_it(name):
+def test_the_name_depends_only_on_settings_that_affect_images(name):
     if name in OTHER_VALUES:
         other = OTHER_VALUES[name]
     else:

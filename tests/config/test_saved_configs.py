@@ -27,7 +27,7 @@ def findings(*settings, run=RUN):
     return caught.value.findings
 
 
-def test_without_settings_a_run_is_as_it_was():
+def test_without_overrides_a_run_does_not_change():
     assert overridden(RUN, [], SCHEMA) == {**overridden(RUN, [], SCHEMA), **RUN}
 
 
@@ -95,7 +95,7 @@ def test_all_findings_are_reported_at_once():
         ("experiment=../x", "experiment"),
     ],
 )
-def test_what_cannot_be_is_reported(setting, part):
+def test_invalid_overrides_are_reported(setting, part):
     (told,) = findings(setting)
     assert part in told
 

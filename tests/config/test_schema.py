@@ -90,7 +90,7 @@ def test_the_order_in_which_keys_are_written_changes_nothing():
         assert list(config) == list(configs[0])
 
 
-def test_the_users_config_is_left_as_it_was():
+def test_the_users_config_is_not_modified():
     raw = copy.deepcopy(WORLD)
     resolve(raw, SCHEMA)
     assert raw == WORLD

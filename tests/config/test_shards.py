@@ -29,7 +29,7 @@ def test_a_set_that_is_not_large_has_a_file_a_class(count):
 
 
 @pytest.mark.parametrize("count", [MOST_BY_FILE + 1, 21_841])
-def test_the_shards_of_a_large_set_hold_each_class_once(count):
+def test_the_shards_of_a_large_set_have_each_class_once(count):
     shards = shards_of(names_of(count))
     assert [name for names in shards.values() for name in names] == names_of(count)
     assert len(shards) <= SHARDS
@@ -59,7 +59,7 @@ def test_a_shard_is_named_once_for_all_its_classes():
     assert len(paths.class_files("hash", names)) == SHARDS
 
 
-def test_files_of_shards_and_files_by_themselves_are_found_alike(tmp_path):
+def test_files_in_and_outside_shards_are_found(tmp_path):
     (tmp_path / "shard-000/.records").mkdir(parents=True)
     for name in ("b.n2.tar", "a[1].tar", "a[1].tsv", ".hidden.tar"):
         (tmp_path / "shard-000" / name).touch()

@@ -40,7 +40,7 @@ def test_without_cgroups_the_memory_of_the_machine_counts(tmp_path):
     assert free_memory(made(tmp_path, {"proc/meminfo": MACHINE})) == 4_096_000_000
 
 
-def test_a_system_that_does_not_say_says_nothing(tmp_path):
+def test_unknown_free_memory_is_none(tmp_path):
     assert free_memory(tmp_path) is None
     assert free_memory(made(tmp_path, {"proc/meminfo": "MemTotal: 1 kB\n", "proc/self/cgroup": "0::/\n"})) is None
 

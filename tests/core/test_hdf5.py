@@ -233,7 +233,7 @@ except ParleyError as error:
 """
 
 
-def test_a_heap_in_which_hdf5_would_turn_for_ever_is_refused(tmp_path):
+def test_a_heap_that_would_loop_forever_is_refused(tmp_path):
     path = tmp_path / "words.hdf5"
     with h5py.File(path, "w") as file:
         file.attrs["note"] = "of any length"

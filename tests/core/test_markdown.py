@@ -24,14 +24,14 @@ def seen(text):
 @example("see http://x.org/a_b_c, www.x.org/a_b_c and HTTPS://x.org/~a~", "WWW.x.org")
 @example("&lt;b&gt; &#60; &amp;amp;", "`a` ``b")
 @example("a\r\n\n# b\n\n* c\x0b\u2028\x85d", "<!-- -->")
-def test_any_text_is_seen_as_it_is_in_a_cell(first, second):
+def test_any_text_is_escaped_in_a_cell(first, second):
     page = Page("\n".join(table(("one", "two"), [(escaped(first), escaped(second)), ("end", 1234)])))
     assert page.tables[""][1:] == [[seen(first), seen(second)], ["end", "1,234"]]
     assert page.tags <= {"table", "thead", "tbody", "tr", "th", "td", "a"}
 
 
 @given(MARKS)
-def test_any_text_is_seen_as_it_is_within_a_line(text):
+def test_any_text_is_escaped_in_a_line(text):
     page = Page(f"Between {escaped(text)} words.")
     assert " ".join(page.text.split()) == " ".join(f"Between {seen(text)} words.".split())
     assert page.tags <= {"p", "a"}

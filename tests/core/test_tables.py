@@ -6,7 +6,7 @@ from parley.core.errors import ParleyError
 from parley.core.tables import header_of, read_csv, read_table, stream_classes, stream_table, write_csv, write_table
 
 
-def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
+def test_columns_are_in_the_requested_order(tmp_path):
     write_table(tmp_path / "t.tsv", ["a", "b", "c"], [(1, "x y", None), (2, "\u2028", '"')])
     assert header_of(tmp_path / "t.tsv") == ["a", "b", "c"]
     assert list(stream_table(tmp_path / "t.tsv", ["c", "a"])) == [("", "1"), ('"', "2")]
@@ -79,7 +79,7 @@ def classes_of(path, wanted=None):
     return {name: list(rows) for name, rows in stream_classes(path, ["key"], wanted)}
 
 
-def test_classes_come_one_after_another_and_unwanted_ones_are_passed_over(tmp_path):
+def test_classes_are_read_in_order_and_unwanted_ones_skipped(tmp_path):
     write_table(tmp_path / "t.tsv", ["key", "class"], [(1, "b"), (2, "b"), (3, "a"), (4, "c")])
     a, b, c = [("a", "3")], [("b", "1"), ("b", "2")], [("c", "4")]
     assert classes_of(tmp_path / "t.tsv") == {"b": b, "a": a, "c": c}

@@ -34,7 +34,7 @@ def reused(one, names=NAMES):
     return one.reused(names, DIGESTS.get)
 
 
-def test_nothing_is_reused_where_there_is_nothing(tmp_path):
+def test_an_empty_store_reuses_nothing(tmp_path):
     assert reused(store(tmp_path, "first")) == []
     assert store(tmp_path, "first").copy(DIGESTS, INPUTS) == NAMES
 

@@ -144,7 +144,7 @@ def test_arrays_lose_nothing_and_have_keys_of_arguments_and_index(tmp_path):
     assert len(found["0 - zero"]) == 2
 
 
-def test_classes_without_names_go_by_index(tmp_path):
+def test_classes_without_names_are_selected_by_index(tmp_path):
     found = packed(tmp_path, options(None, "FakeData", {"size": 20, "image_size": [3, 8, 8]}), named("2", "4"))
     labels = [int(label) for _, label in datasets.FakeData(20, (3, 8, 8))]
     assert [len(images) for images in found.values()] == [labels.count(2), labels.count(4)]

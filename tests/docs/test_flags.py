@@ -50,7 +50,7 @@ def test_every_key_that_takes_a_flags_place_exists():
     assert keys - known == set()
 
 
-def test_what_did_nothing_or_broke_is_marked():
+def test_flags_without_effect_or_broken_are_marked():
     marked = {flag: here for _, flag, here in rows() if "**" in here}
     assert {flag for flag, here in marked.items() if "did nothing" in here} == {"data_context", "block_y"}
     broke = {"images", "wv_type", "sender_out_dim", "rec_out_dim", "rec_s_dim", "use_binary", "binary_only", "resnet"}

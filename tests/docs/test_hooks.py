@@ -32,7 +32,7 @@ def test_a_link_leads_to_the_same_on_the_site(hooks, page, link, place):
     )
 
 
-def test_code_is_left_as_it_is(hooks):
+def test_links_in_code_are_not_changed(hooks):
     text = "```\n[a](../config/README.md)\n```\n[a](../config/README.md)\n"
     assert hooks.for_site(text, "docs/x.md") == "```\n[a](../config/README.md)\n```\n[a](config.md)\n"
 

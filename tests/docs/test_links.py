@@ -48,7 +48,7 @@ def test_every_link_leads_somewhere(page):
     assert all(len(told) > 20 for _, told in pictures), "a picture without words for those who do not see it"
 
 
-def test_links_that_lead_nowhere_are_found():
+def test_broken_links_are_found():
     page = ROOT / "docs/game.md"
     wrong = ["gone.md", "outputs.md#gone", "../..", "https:/x", "#gone"]
     assert list(lost(page, [*wrong, "outputs.md#export", "#one-dialogue", "https://example.org/a"])) == wrong

@@ -45,7 +45,7 @@ def test_it_was_executed_from_top_to_bottom_without_an_error(cells):
     assert all(cell["outputs"] for cell in code)
 
 
-def test_it_is_small_and_names_no_machine():
+def test_notebook_is_small_and_has_no_local_paths():
     text = NOTEBOOK.read_text(encoding="utf-8")
     assert len(text) < MOST_BYTES
     assert not any(place in text for place in ("/tmp/", "/home/", "/root/", "/Users/"))

@@ -27,7 +27,7 @@ def files(project):
     }
 
 
-def test_what_a_deleted_experiment_used_goes_and_is_made_again(project):
+def test_files_of_a_deleted_experiment_are_removed_and_made_again(project):
     config = project.write_config("gone", **TINY, seed=2)
     project.snakemake("--cores", "1", "features", "results/gone/config.yaml", config=config)
     both = files(project)

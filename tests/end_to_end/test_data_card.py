@@ -53,7 +53,7 @@ def test_the_card_and_its_table(project, table):
     assert "note" not in images[0]
 
 
-def test_what_is_carried_concerns_the_card_alone(project, table):
+def test_carried_columns_affect_only_the_data_card(project, table):
     assert project.planned(config_of(project, carry=["note"]), "data_card") == {"data_card", "write_data_card"}
     out = project.snakemake("--cores", "1", "data_card", config=config_of(project, carry=["nota"]), ok=False)
     assert "source.manifest.carry has 'nota', but table.tsv has no column of this name; correct the name." in out

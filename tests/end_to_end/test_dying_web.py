@@ -92,7 +92,7 @@ def test_every_class_and_part_is_full(fetched):
     assert splits == expected
 
 
-def test_no_bytes_are_used_twice_and_none_that_stand_in_for_others(fetched):
+def test_neither_duplicates_nor_placeholders_are_used(fetched):
     kept = read_table(fetched / "results/dying/splits.tsv", ["key", "sha256"])
     assert len(kept) == len({row["sha256"] for row in kept}) == 180
     urls = {row["key"]: row["url"] for rows in manifests(fetched).values() for row in rows}

@@ -119,7 +119,7 @@ def test_an_experiment_that_agrees_shares_the_images(project, line):
     assert (results / "third/splits.tsv").read_bytes() == (results / "first/splits.tsv").read_bytes()
 
 
-def test_an_experiment_that_is_stricter_or_grouped_otherwise_leaves_the_other_alone(project, line):
+def test_a_stricter_or_regrouped_experiment_does_not_affect_the_first(project, line):
     first, server = line
     asked = len(server.requests())
     text = first.read_text().replace("experiment: first", "experiment: fourth")

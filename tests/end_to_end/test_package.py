@@ -94,7 +94,7 @@ def test_the_workflow_runs_in_a_folder_that_has_only_a_config(call):
     assert "There is no target zzz; `parley run --list-target-rules` lists them." in told
 
 
-def test_what_other_commands_need_is_in_the_package(call):
+def test_files_of_other_commands_are_in_the_package(call):
     call("parley", "config-docs", "--out", "keys.md")
     assert Path("keys.md").read_bytes() == (ROOT / "config/README.md").read_bytes()
     # The default experiment's config and class set are in the package, too.

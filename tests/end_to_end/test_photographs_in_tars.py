@@ -136,7 +136,7 @@ def test_each_tar_is_requested_once_after_the_mirror_that_is_dead(from_tars, ima
     assert sorted(asked) == sorted(f"/{mirror}/{wnid}.tar" for wnid in images for mirror in ("dead", "a"))
 
 
-def test_which_mirror_gave_the_tars_changes_no_split(from_tars, run, server, images):
+def test_splits_do_not_depend_on_the_mirror(from_tars, run, server, images):
     results, _ = from_tars
     others = run(by_address(server, "b", "a"), "splits", PLAN)
     assert f"/b/{next(iter(images))}.tar" in server.requests()

@@ -252,7 +252,7 @@ def test_a_rerun_changes_only_dependent_files(project, both, here):
     assert "Nothing to be done" in project.snakemake("--cores", "2", config=both["tiny"])
 
 
-def test_after_a_kill_and_another_call_it_is_still_right(project, both, here):
+def test_the_result_is_right_after_a_kill_and_another_call(project, both, here):
     config = project.write_config("killed", **{**TINY, "seeds": [1, 2]})
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", str(config)]
     with subprocess.Popen(

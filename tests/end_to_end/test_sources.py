@@ -230,7 +230,7 @@ def archives(project, pictures):
     return folder
 
 
-def test_a_zip_is_read_where_it_is(project, archives):
+def test_a_zip_is_read_in_place(project, archives):
     source = {"kind": "archive", "archive": {"locations": ["archives/set.zip"], "members": "set/train/{class}/*"}}
     config = project.write_config("zip", classes="classes.tsv", source=source, **COMMON)
     project.snakemake("--cores", "2", "features", config=config)

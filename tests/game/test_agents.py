@@ -102,7 +102,7 @@ def test_original_baselines_start_as_torch_starts_linear_layers():
             torch.testing.assert_close(weights[f"{key}.bias"][0], layer.bias.detach(), atol=1e-7, rtol=0)
 
 
-def test_the_baselines_rule_leaves_the_agents_weights_alone():
+def test_the_baselines_rule_does_not_change_the_agents_weights():
     ours, theirs = (make_agents(GameSettings(baseline_init=rule), 512, 100, [1]) for rule in ("xavier", "original"))
     for network in ("sender", "receiver"):
         for a, b in zip(getattr(ours, network).parameters(), getattr(theirs, network).parameters(), strict=True):

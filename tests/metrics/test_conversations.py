@@ -17,7 +17,7 @@ def write(path, **how):
     return write_messages(path / "messages.hdf5", TALKS, LABELS, [10, 11, 12], bits=2, **how)
 
 
-def test_what_was_written_is_read(tmp_path):
+def test_reads_the_written_dialogues(tmp_path):
     found = read_conversations(write(tmp_path, run="r", seed=7))
     assert (found.run, found.seed, found.part) == ("r", 7, "test")
     assert found.keys == ("k1", "a0")

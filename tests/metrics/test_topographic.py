@@ -118,7 +118,7 @@ def test_the_null_is_the_similarity_to_permuted_meanings(n):
 
 # With seed 0, four of the 120 permutations give the value found, and none a higher one.
 @pytest.mark.parametrize("seed", [0, 6])
-def test_p_comes_near_that_of_all_permutations(seed):
+def test_p_is_close_to_that_of_all_permutations(seed):
     rng = np.random.default_rng(seed)
     messages, meanings = rng.integers(0, 2, (5, 6)), rng.normal(size=(5, 3))
     rho = topographic_similarity(messages, meanings)
@@ -192,7 +192,7 @@ def test_the_test_of_classes_permutes_meanings_over_classes(sizes):
 
 
 @pytest.mark.parametrize("copies", [1, 4, 20])
-def test_a_language_of_names_lies_inside_the_null_of_classes_and_a_compositional_one_beyond(copies):
+def test_only_a_compositional_language_exceeds_the_null_of_classes(copies):
     meanings = np.concatenate([np.eye(4)[column] for column in languages.things(1).T], axis=1)
     ps = []
     for seed in range(40):
@@ -273,7 +273,7 @@ def test_p_of_a_language_without_attributes_is_uniform(speak):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.permutations(range(9)), st.permutations(range(5)), st.data())
-def test_only_which_attributes_differ_matters(seed, order, columns, data):
+def test_distance_depends_only_on_which_attributes_differ(seed, order, columns, data):
     messages, classes, table = drawn(seed)
     value = to_attributes(messages, classes, table).value
     # Numbers, order, and further columns that are the same for all classes.

@@ -53,7 +53,7 @@ def entities(path):
         return {one["@id"]: one for one in json.loads(crate.read("ro-crate-metadata.json"))["@graph"]}
 
 
-def test_the_library_reads_it_and_every_file_has_its_recorded_hash(packed, tmp_path):
+def test_rocrate_reads_the_crate_and_its_hashes_match(packed, tmp_path):
     crate = ROCrate(packed(*DEPOSIT))
     assert crate.name == "e: an experiment in emergent communication"
     assert crate.license["@id"] == "https://spdx.org/licenses/CC-BY-4.0"

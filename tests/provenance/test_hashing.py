@@ -39,7 +39,7 @@ def test_the_output_of_a_job_is_not_read_again(made):
     assert hash_of(path) == was != sha256_of(path)
 
 
-def test_nor_if_snakemake_updated_its_date(made):
+def test_hash_ignores_a_new_date(made):
     path, was = made
     os.utime(path)
     assert hash_of(path) == was

@@ -10,7 +10,7 @@ from parley.core.errors import ParleyError
 from parley.provenance.records import FOLDER, Records, read_record, write_record
 
 
-def test_a_record_is_read_as_it_was_written(history):
+def test_a_record_survives_a_round_trip(history):
     written = record("count", {"words": ["words.txt"]}, {"table": ["resources/table.tsv"]}, 3, params={"k": [1, 2]})
     found = read_record(write_record(written))
     assert found.outputs == written.outputs

@@ -48,7 +48,7 @@ def test_pairs_of_values_meet_as_evenly_as_they_can_among_the_seen() -> None:
         assert {counts[value, other] for value in values for other in others} <= {even, even + 1}
 
 
-def test_creatures_lie_as_far_apart_as_is_said() -> None:
+def test_distances_between_creatures() -> None:
     assert min(differences(*pair) for pair in combinations(CREATURES, 2)) == 3
     assert {differences(*pair) for pair in combinations(UNSEEN, 2)} == {5}
     assert len({(creature.colour, creature.pattern, creature.size) for creature in CREATURES}) == 30

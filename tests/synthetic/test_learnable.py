@@ -53,7 +53,7 @@ def features() -> tuple[Array, Array, Array]:
 
 
 @pytest.mark.slow
-def test_a_linear_probe_tells_the_seen_classes_apart(features: tuple[Array, Array, Array]) -> None:
+def test_a_linear_probe_separates_the_seen_classes(features: tuple[Array, Array, Array]) -> None:
     from sklearn.linear_model import LogisticRegression
 
     train, test, _ = features

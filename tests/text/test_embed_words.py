@@ -109,7 +109,7 @@ def test_random_vectors_are_a_function_of_seed_and_word(tmp_path):
     assert read_table(tmp_path / "missing.tsv", ["word"]) == []
 
 
-def test_random_vectors_come_from_the_hash_alone():
+def test_random_vectors_depend_only_on_the_hash():
     """Recomputed with the standard library: the vectors depend on no version of a random generator."""
     bits = hashlib.shake_256(b"1/lion").digest(48)
     uniform = [((number >> 11) + 1) / 2**53 for number in struct.unpack("<6Q", bits)]

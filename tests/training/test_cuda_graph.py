@@ -164,7 +164,7 @@ def test_maps_move_in_their_stored_dtype_and_become_float32_batch_by_batch():
     assert {part.dtype for part in taken} == {torch.float32}
 
 
-def test_maps_that_are_not_in_memory_stay_there_which_is_logged(caplog):
+def test_maps_on_disk_are_not_copied_to_the_device(caplog):
     caplog.set_level(logging.INFO)
     maps = Maps(OnSomeDisk(), torch.randn(4, 5))
     staying = TrainImages(maps, torch.arange(4), True, torch.device("meta"))

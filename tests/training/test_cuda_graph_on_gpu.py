@@ -136,7 +136,7 @@ def test_replays_allocate_nothing_and_all_memory_is_freed_with_the_trainer():
     assert memory_held() == before
 
 
-def test_with_checks_no_graph_is_recorded_which_is_logged(caplog):
+def test_with_checks_no_graph_is_recorded(caplog):
     caplog.set_level(logging.INFO)
     trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda", checks=True)
     trainer.train_step(1, batch(1))

@@ -51,7 +51,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Print what no experiment uses; with `--remove`, remove it while no run of the workflow can start."""
+    """Print the files that no experiment uses; with `--remove`, remove them while no run of the workflow can start."""
     require_workflow("uv run parley clean")
     removing, failed = chosen.remove is not None, Findings()
     with contextlib.closing(acquire_all("parley clean")) if removing else contextlib.nullcontext():

@@ -45,7 +45,7 @@ class RuleValues:
         self._reuses = shares_disk and not self._paths.shard_of
         self._domain_of = {one.name: one.domain for one in self._classes}
         self.class_digests: dict[str, str] = {}
-        """Digest of what determines a class's images, for the classes of which files are missing."""
+        """Digest of everything that determines a class's images, for the classes with missing files."""
         self.source_kind: str = self._config["source"]["kind"]
         self.from_images = self.source_kind != "features"
         """Whether features are extracted from images, not imported."""

@@ -218,7 +218,7 @@ def _scanned(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _status(one: os.DirEntry[str]) -> os.stat_result | None:
-    """Return the status of a file or folder, not of what a link refers to; None if a run has just removed it."""
+    """Return the status of a file or folder, without following links; None if a run has just removed it."""
     try:
         return one.stat(follow_symlinks=False)
     except FileNotFoundError:

@@ -38,12 +38,12 @@ _ADVICE = {
     "determine a constructor": "put the text in quotes",
     "for merging": "after <<, write an alias of a section such as *name, or a list of them",
 }
-"""What to do about an error, by a part of PyYAML's message."""
+"""Advice for an error, by a part of PyYAML's message."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlError(ValueError):
-    """What is wrong with a YAML file, in a sentence that names the file and usually the line."""
+    """An error in a YAML file. The message names the file and usually the line."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
 _COLUMNS = ("class", "wnid", "domain", "group", "description")
 _WNID = re.compile(r"n\d{8}", re.ASCII)
-# What data sets write before the name of a class: 001.Black_footed_Albatross, 0 - zero, /a/airfield.
+# Prefixes of class names in data sets: 001.Black_footed_Albatross, 0 - zero, /a/airfield.
 _NUMBERING = re.compile(r"\d+[\W_]+(?=\D)|/[a-z]/")
 _MOST_LISTED = 10
 

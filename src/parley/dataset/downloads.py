@@ -64,7 +64,7 @@ class _Wanted(NamedTuple):
 
 
 class _OtherRangeError(UnavailableError):
-    """Raised if a response is not what was asked for: the rest of the file, or the file if it has changed."""
+    """Raised if a response is neither the rest of the file nor, if it has changed, the whole file."""
 
 
 def download(
@@ -228,7 +228,7 @@ def _pause_s(reason: UnavailableError, retry: "Retry") -> float:
 
 
 def _request(url: str, partial: PartialDownload, wanted: _Wanted, is_whole: bool) -> None:
-    """Request what is missing of a file or, if `is_whole`, all of it; add it, and check the file."""
+    """Request the missing part of a file or, if `is_whole`, all of it; add it, and check the file."""
     from parley.dataset.web_client import opened
 
     have = partial.size if not is_whole and (wanted.checksum or partial.is_from(url)) else 0

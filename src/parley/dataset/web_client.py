@@ -203,7 +203,7 @@ def _connected_to_public(connection: HTTPConnection, connect: Callable[[], socke
         raise _PrivateAddressError(host)
     del public[_MOST_ADDRESSES:]
     for address in public:
-        # What was checked is what is connected to: another lookup of the name could give another address.
+        # Connect to the checked address, because another lookup of the name could give another address.
         connection._dns_host = address
         try:
             return connect()

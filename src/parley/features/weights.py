@@ -22,7 +22,7 @@ from parley.features.options import FeatureOptions, Transform, check_weights, we
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIX = re.compile(r"^((_orig_mod|module|model|backbone)\.)+")
-"""What torch.compile, DataParallel and frameworks put before the names of a state dict."""
+"""Prefixes that torch.compile, DataParallel and frameworks add to the names of a state dict."""
 _HEADS = ("fc", "classifier", "head", "heads")
 """First parts of the names of the parameters of heads in torchvision's networks."""
 _MOST_BYTES = 20_000_000_000
@@ -221,7 +221,7 @@ def _plain_tensors(path: Path) -> Any:
 
 
 def _state_of(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
-    """Return the state dict in what training programs save: inside another dictionary, or with longer names."""
+    """Return the state dict in a training program's file: inside another dictionary, or with longer names."""
     for _ in _WRAPPERS:  # A dictionary may contain itself.
         inner = next((key for key in _WRAPPERS if isinstance(loaded, Mapping) and key in loaded), "")
         loaded = loaded[inner] if inner else loaded

@@ -1,4 +1,4 @@
-"""Snakemake hooks: what happens before the first job and after the last one.
+"""Snakemake hooks that run before the first job and after the last one.
 
 The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. The scripts of the rules
 do not import this module. Only this module, `interrupts`, `snakemake_patches`, `view` and `parley.status.dry_run` use
@@ -40,7 +40,7 @@ ALL_FAILED = 3
 DERIVED = ("evaluation.smk", "analysis.smk", "report.smk", "export.smk")
 """Rule files. Outputs of their jobs are removed at the start of a run that makes them again."""
 _failures = FailureLog()
-"""What Snakemake has logged about the jobs of this process's run."""
+"""Snakemake's log records about the jobs of this process's run."""
 
 
 def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:

@@ -51,7 +51,7 @@ def _errors(log: str | Path, since: float) -> list[str]:
 
 
 class FailureLog(logging.Handler):
-    """Collects from Snakemake's log when jobs started and what was reported about jobs that failed."""
+    """Collects from Snakemake's log when jobs started and the reports about jobs that failed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class FailureLog(logging.Handler):
         self._raised: dict[int | None, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what a log record says about a job."""
+        """Keep the information of a log record about a job."""
         event, values = getattr(record, "event", None), vars(record)
         if event == "job_info":
             self._started[values["jobid"]] = record.created

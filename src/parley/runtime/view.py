@@ -75,7 +75,7 @@ class View:
         self._lock = threading.RLock()
 
     def show(self, record: logging.LogRecord) -> None:
-        """Show what a record of Snakemake's log says."""
+        """Show the information in a record of Snakemake's log."""
         if not self._plugin.summarises:
             self._full.handle(record)
             return

@@ -128,7 +128,7 @@ def test_claims_that_fit_are_not():
     assert list(contradictions(fit, BITS)) == []
 
 
-def test_where_no_claims_are_named_each_run_has_those_about_one():
+def test_by_default_each_run_has_all_claims_about_one_run():
     raw = {"experiment": "e", "source": {"kind": "world"}, "classes": "c.tsv", "runs": [{"name": "a"}, {"name": "b"}]}
     claims = resolve(raw, SCHEMA)["claims"]
     assert [one["run"] for one in claims if one["claim"] == "stops_at_once"] == ["a", "b"]

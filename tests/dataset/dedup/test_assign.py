@@ -99,7 +99,7 @@ some_parts = st.lists(
 
 
 @given(some_parts, st.randoms(use_true_random=False), st.booleans())
-def test_no_bytes_are_kept_twice_and_none_are_missed(parts, random, by_looks):
+def test_every_image_is_kept_exactly_once(parts, random, by_looks):
     keys = [f"{number:03d}" for number in range(100)]
     random.shuffle(keys)
     hashes = {}

@@ -78,7 +78,7 @@ def test_a_pipe_is_not_waited_for(root, entry):
         ({"a.zip": "nowhere"}, "a.zip!b.jpg"),
     ],
 )
-def test_links_that_lead_nowhere_or_in_a_circle_are_missing(root, links, entry):
+def test_broken_and_circular_links_are_missing(root, links, entry):
     for name, target in links.items():
         (root / name).symlink_to(target)
     assert LocalFiles(root, 10_000).get(entry).error is ErrorClass.MISSING

@@ -12,7 +12,7 @@ from parley.report.browser.arrays import COARSE, FINE, NUMBER_STEPS, coarse, fin
 SHARES = arrays(np.float64, 7, elements=st.floats(0, 1))
 
 
-def test_arrays_come_back_and_begin_where_their_numbers_are_aligned():
+def test_arrays_survive_a_round_trip_and_are_aligned():
     draw = np.random.default_rng(1)
     given_arrays = {
         "a": draw.integers(0, 256, 3).astype(np.uint8),

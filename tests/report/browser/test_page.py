@@ -73,7 +73,7 @@ def test_the_index_lists_every_file(page):
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "<!-- <script>", "&lt;", "\ud800"])
-def test_any_text_in_a_script_comes_back_and_ends_nothing(text):
+def test_any_text_survives_in_a_script_element(text):
     inside = str(in_script({"name": text}))
     assert json.loads(inside) == {"name": text}
     assert inside.isascii()
@@ -95,7 +95,7 @@ def test_without_pictures_and_descriptions_there_is_still_a_page(tmp_path, open_
     page.wait_for_selector(".exchange")
 
 
-def test_an_experiment_of_which_every_seed_failed_has_a_page(made, tmp_path, open_page):
+def test_an_experiment_without_successful_seeds_has_a_page(made, tmp_path, open_page):
     path = tmp_path / "runs/fixed/2/messages.hdf5"
     path.parent.mkdir(parents=True)
     shutil.copy(made.file("fixed", 2), path)

@@ -68,7 +68,7 @@ def test_the_page_stays_below_the_limit_and_lists_omissions(limited, open_page):
     assert shown == [f"{label:04d}{one:04d}".ljust(32, "a") for label in range(4) for one in range(each)]
 
 
-def test_bits_are_over_all_dialogues_though_some_are_left_out(limited, open_page):
+def test_bits_count_all_dialogues_even_if_some_are_omitted(limited, open_page):
     opened = open_page(limited.page, address="#view=bit&bit=3")
     opened.page.wait_for_selector("#bit-use")
     recorded = Recorded(limited.file("adaptive", 0))

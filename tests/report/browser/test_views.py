@@ -333,7 +333,7 @@ def test_a_link_means_the_same_when_the_classes_change(show, tmp_path, open_page
         ("#view=bit&bit=13", "There is no bit 13: the messages of this run have 12 bits."),
     ],
 )
-def test_a_name_that_is_not_on_the_page_is_said(show, recorded, address, sentence):
+def test_a_name_missing_from_the_page_is_reported(show, recorded, address, sentence):
     page = show(address.format(key=recorded.keys[0])).page
     assert sentence in page.locator("#main .notice").text_content()
 
@@ -401,7 +401,7 @@ def test_the_nearest_messages_are_nearest(show, recorded):
     assert page.locator(".nearest img").count() >= 7
 
 
-def test_two_seeds_and_two_runs_stand_side_by_side(show, made):
+def test_two_seeds_and_two_runs_are_shown_side_by_side(show, made):
     key = Recorded(made.file("adaptive", 0)).keys[4]
     page = show(f"#view=dialogue&key={key}").page
     for run, seed in (("adaptive", 1), ("fixed", 0)):

@@ -121,7 +121,7 @@ def test_the_same_data_gives_the_same_bytes_in_any_process(tmp_path):
     assert digests[0] == digests[1]
 
 
-def test_files_hold_no_date_and_only_the_colours_of_the_style(one_run):
+def test_files_have_no_date_and_only_the_colours_of_the_style(one_run):
     for path in one_run[1]:
         content = path.read_bytes()
         assert b"CreationDate" not in content
@@ -250,7 +250,7 @@ def test_labels_that_find_no_room_are_still_placed():
     assert np.isfinite(places).all()
 
 
-def test_of_very_many_classes_none_is_named():
+def test_very_many_classes_are_not_named():
     rng = np.random.default_rng(1)
     for count, named in ((MOST_NAMED, MOST_NAMED), (MOST_NAMED + 1, 0)):
         points, labels = rng.normal(size=(count, 2)), [f"class {number}" for number in range(count)]
@@ -261,7 +261,7 @@ def test_of_very_many_classes_none_is_named():
 FOREIGN = ("🦜 parrot", "猫", "שלום עולם", "قطة", "$\\frac{", "a_b^c")
 
 
-def test_names_in_any_script_neither_warn_nor_fail(tmp_path):
+def test_names_in_any_script_cause_no_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figures = {

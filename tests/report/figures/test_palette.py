@@ -114,7 +114,7 @@ def test_text_contrasts_with_the_background(theme):
 
 
 @pytest.mark.parametrize("theme", ["files", "light", "dark"])
-def test_lines_and_marks_stand_out_from_the_paper(theme):
+def test_lines_and_marks_contrast_with_the_background(theme):
     colours = themes()[theme]
     # What lines are drawn in; the other series are points whose classes are named beside them.
     assert all(contrast(colours[role], colours["paper"]) > 3 for role in ("blue", "vermilion", "green"))

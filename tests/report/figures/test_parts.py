@@ -47,6 +47,6 @@ def test_several_runs_are_rows_and_parts_are_columns():
     assert figure.get_figheight() < 11
 
 
-def test_a_run_of_which_no_seed_came_through_is_said_to_be_one():
+def test_a_run_without_successful_seeds_is_labelled():
     figure = accuracy_by_part([row(None, 0), row(0.5, 5, "b")])
     assert [text.get_text() for text in figure.axes[0].texts] == ["every seed failed"]

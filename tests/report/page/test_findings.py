@@ -216,7 +216,7 @@ def test_different_messages_are_counted():
     assert findings.of_projection(results(projection=points))[0] == "Every image gets its own message"
 
 
-def test_without_a_test_split_every_figure_says_so():
+def test_without_a_test_split_every_figure_reports_it():
     for words in findings.WORDS.values():
         heading, finding = words(RunResults([], {}, None, None))
         assert heading.startswith("No ")

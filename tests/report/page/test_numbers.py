@@ -115,7 +115,7 @@ def test_results_of_each_class_agree_with_the_messages_longest_first(page):
     assert lengths == sorted(lengths, reverse=True)
 
 
-def test_each_class_has_a_small_picture_which_is_there_once(page):
+def test_each_class_has_one_thumbnail(page):
     _, text, _ = page
     names = re.findall(r'<span class="pic (p\d+)" role="img" aria-label="Image of (\w+)"></span><bdi>(\w+)</bdi>', text)
     assert sorted(said for _, said, _ in names) == sorted(LABELS)

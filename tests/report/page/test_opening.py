@@ -108,7 +108,7 @@ def test_controls_are_named():
         (([0.2, 0.4],), "+20.0 percentage points (one seed)."),
     ],
 )
-def test_what_the_dialogue_adds_follows_from_the_interval(seeds, change):
+def test_the_gain_of_the_dialogue_follows_from_the_interval(seeds, change):
     said = opening.dialogue_gain({"adaptive": results(**by_exchange(*seeds))}, [])
     assert len(said) == 1
     assert said[0].startswith("If all dialogues stopped after the first exchange, ")

@@ -217,7 +217,7 @@ def test_a_missing_figure_is_named(tmp_path):
     "inside",
     ["<script>1</script>", '<image href="x.png"/>', '<g onclick="x()"/>', '<use href="http://example.org/x"/>'],
 )
-def test_figures_that_hold_more_than_a_drawing_are_refused(tmp_path, inside):
+def test_figures_with_more_than_a_drawing_are_refused(tmp_path, inside):
     path = tmp_path / "x.svg"
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="100pt" height="50pt">{inside}</svg>')
     with pytest.raises(ParleyError, match="which no figure needs"):
@@ -443,7 +443,7 @@ def test_language_metrics_are_shown_with_their_chance_level(tmp_path):
     assert "Accuracy@1: beyond chance in every seed (p &lt; 0.05). Mutual information of message and class" in text
 
 
-def test_it_is_said_where_lower_is_better(tmp_path):
+def test_marks_metrics_of_which_lower_is_better(tmp_path):
     row = "adaptive,test,stop_calibration_error,fraction,0.3,0.1,0.2,0.4,3,0,0.25,0.2,0.9\n"
     (tmp_path / "language.csv").write_text(LANGUAGE + row)
     text = build(tmp_path / "e", extra={"language": tmp_path / "language.csv"})
@@ -454,5 +454,5 @@ def test_it_is_said_where_lower_is_better(tmp_path):
     ]
 
 
-def test_without_the_measures_the_page_says_nothing_of_them(tmp_path):
+def test_without_language_metrics_their_section_is_omitted(tmp_path):
     assert "as a language" not in build(tmp_path / "e")

@@ -32,7 +32,7 @@ from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerp
 
 logger = logging.getLogger(__name__)
 IN_ARCHIVE = "archive!"
-"""What the path of a file in the source's archive begins with in the config section `evaluation`."""
+"""Prefix of paths in the config section `evaluation` that are in the source's archive."""
 DOWNLOADED = ".download"
 """Suffix of an archive as downloaded; another one replaces it once the archive is whole and can be read in place."""
 _MOST_TEXT_BYTES = 64 << 20
@@ -168,7 +168,7 @@ class ImageArchive(EntrySource):
 
     @property
     def _identity(self) -> str:
-        """What distinguishes the archive from others: its checksum or, without one, its content or first address."""
+        """Identity of the archive: its checksum or, without one, its content or first address."""
         if self.options.checksum:
             return self.options.checksum.lower()
         return file_fingerprint(self._local) if self._local else "".join(self.options.locations[:1])
