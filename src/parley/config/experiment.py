@@ -10,7 +10,7 @@ from parley.config.input_checks import check_inputs, check_ks, missing_files
 from parley.config.options import network_options, source_options
 from parley.config.overrides import with_settings
 from parley.config.paths import Paths, paths_of
-from parley.config.run_settings import run_settings
+from parley.config.run_settings import settings_of_runs
 from parley.config.schema import Config, read_schema
 from parley.config.validation import examine, not_about
 from parley.core.errors import Findings, ParleyError
@@ -106,7 +106,7 @@ def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tup
 def _check_batch(config: Config, classes: int) -> list[str]:
     """Return an error message for each batch size larger than the training split of `classes` seen classes."""
     each = config["split"]["in"]["train"]
-    sizes = {run_settings(config, run["name"])["training"]["batch_size"] for run in config["runs"]}
+    sizes = {run["training"]["batch_size"] for run in settings_of_runs(config).values()}
     return [
         f"Config: training.batch_size is {size}, but the train split has only {counted(classes * each, 'image')} "
         f"({counted(classes, 'class')} × {counted(each, 'image')}); lower it, or raise split.in.train."

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from parley.config.memory_budget import check_disk
 from parley.config.options import network_options, source_options
-from parley.config.paths import WEIGHTS_FOLDER
-from parley.config.run_settings import needed_layers, run_settings
+from parley.config.paths import DOMAIN_OF_PART, WEIGHTS_FOLDER
+from parley.config.run_settings import needed_layers, settings_of_runs
 from parley.config.schema import Config
 from parley.core.errors import ParleyError
 from parley.core.formats import base_of
@@ -18,13 +18,12 @@ from parley.dataset.sources import KINDS, open_source
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
+from parley.interaction.eval_sets import UNSEEN_PARTS
 from parley.text.descriptions import Description, read_descriptions, stop_words_file
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
 ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
-UNSEEN = {"out": "ood", "transfer": "transfer"}
-"""Domains of unseen classes, and their splits."""
 KNOWN_NETWORKS = [
     (f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")
 ]
@@ -158,7 +157,7 @@ def _check_given(config: Config) -> list[str]:
         return []
     train = examined["train"]
     ids = {part: one.label_ids for part, one in examined.items()}
-    unseen = {domain: len(ids.get(part, set()) - train.label_ids) for domain, part in UNSEEN.items()}
+    unseen = {DOMAIN_OF_PART[part]: len(ids.get(part, set()) - train.label_ids) for part in UNSEEN_PARTS}
     return [
         f"{present[part]}: {layer} has {one.widths[layer]} values per image or cell, but that of "
         f"{present['train']} has {train.widths[layer]}; give feature files of one network."
@@ -169,7 +168,7 @@ def _check_given(config: Config) -> list[str]:
 
 
 def _check_tensorboard(config: Config) -> list[str]:
-    wanted = [run["name"] for run in config["runs"] if run_settings(config, run["name"])["training"]["tensorboard"]]
+    wanted = [name for name, run in settings_of_runs(config).items() if run["training"]["tensorboard"]]
     if not wanted or importlib.util.find_spec("tensorboard") is not None:
         return []
     return [
@@ -180,7 +179,7 @@ def _check_tensorboard(config: Config) -> list[str]:
 
 def check_ks(config: Config, classes: Mapping[str, int]) -> list[str]:
     """Return an error message for each k of accuracy@k larger than the number of candidates, by classes per domain."""
-    ks = {run_settings(config, run["name"])["training"]["k"] for run in config["runs"]} - {None}
+    ks = {run["training"]["k"] for run in settings_of_runs(config).values()} - {None}
     return check_topk(config["evaluation"], classes) + [
         f"Config: training.k is {k}, but there are only {classes['in']} in-domain classes; "
         f"set it to {classes['in']} or less, or to null to use evaluation.k."

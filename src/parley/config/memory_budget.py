@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from parley.config.run_settings import run_settings
+from parley.config.run_settings import settings_of_runs
 from parley.config.schema import Config
 from parley.core.errors import ParleyError
 from parley.core.formats import file_size
@@ -75,8 +75,8 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
         The results folder, which may not exist yet.
     """
     needed = each = images = 0
-    for run in config["runs"]:
-        exchanges = run_settings(config, run["name"])["game"]["max_exchanges"]
+    for run in settings_of_runs(config).values():
+        exchanges = run["game"]["max_exchanges"]
         for recorded, candidates in _recorded_files(config, classes):
             per_image = len(config["seeds"]) * scores_bytes(1, exchanges, candidates)
             needed, each = needed + per_image * recorded, each + per_image
@@ -100,7 +100,7 @@ def dialogues_mb(config: Config, classes: Sequence[ImageClass]) -> int:
     config, classes
         As in `check_disk`.
     """
-    exchanges = max(run_settings(config, run["name"])["game"]["max_exchanges"] for run in config["runs"])
+    exchanges = max(run["game"]["max_exchanges"] for run in settings_of_runs(config).values())
     return _largest_mb(config, classes, COPIES * exchanges)
 
 

@@ -11,7 +11,7 @@ from parley.config.experiment import Experiment
 from parley.config.input_checks import ATTRIBUTE_FILES
 from parley.config.options import source_options
 from parley.config.paths import SEED_WILDCARD, class_digest, grouped
-from parley.config.run_settings import attending_runs, run_settings
+from parley.config.run_settings import attending_runs, run_settings, settings_of_runs
 from parley.config.schema import Config
 from parley.core.files import digest_of, read_json
 from parley.core.formats import REUSED
@@ -237,7 +237,7 @@ class RuleValues:
 
     def games(self) -> dict[str, Config]:
         """Return the game settings of each run."""
-        return {run["name"]: run_settings(self._config, run["name"])["game"] for run in self._config["runs"]}
+        return {name: run["game"] for name, run in settings_of_runs(self._config).items()}
 
     def wordnet_digest(self) -> str:
         """Return the digest of an installed WordNet's file of nouns; an empty string if none is needed or installed."""
