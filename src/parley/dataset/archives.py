@@ -14,7 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -198,9 +198,14 @@ def other_than_archive(path: Path) -> tuple[str, str]:
     return kind, f"{fix}, and make a zip or tar of its files" if kind.endswith("archive") else fix
 
 
-def why_not_read(path: Path, error: object, what: str = "zip or tar") -> str:
+def why_not_read(
+    path: Path,
+    error: object,
+    what: str = "zip or tar",
+    other: Callable[[Path], tuple[str, str]] = other_than_archive,
+) -> str:
     """Return an error message for a user's file that cannot be read as an archive, with its kind and advice."""
-    kind, fix = other_than_archive(path)
+    kind, fix = other(path)
     if kind:
         return f"{path} is not a {what}: it is {kind}; {fix or 'copy the right file there'}."
     return f"{path} is not a complete {what} ({error}); copy it again."

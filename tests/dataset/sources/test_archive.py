@@ -457,14 +457,14 @@ def test_names_the_kind_of_a_local_file_given_as_tar(tmp_path, tars, kind):
     root = tmp_path if tars == "lion.tar" else tmp_path / tars
     with pytest.raises(ParleyError) as error:
         open_source(SourceOptions("tars", root=root)).listing([LION], None)
-    what = "is not an uncompressed tar: it is" if root == tmp_path else "is not an uncompressed tar of tars: it is"
+    what = "is not a tar: it is" if root == tmp_path else "is not a tar of tars: it is"
     assert f"{tmp_path / tars} {what} {words.split(',')[0].split(';')[0]}" in str(error.value)
     assert "remove" not in str(error.value)
 
 
 def test_asks_to_decompress_a_compressed_tar(tmp_path):
     make_tar(tmp_path / "lion.tar", mode="w:gz")
-    with pytest.raises(ParleyError, match=r"lion.tar is not an uncompressed tar: it is compressed; decompress it\."):
+    with pytest.raises(ParleyError, match=r"lion.tar is not a tar: it is compressed; decompress it\."):
         open_source(SourceOptions("tars", root=tmp_path)).listing([LION], None)
 
 

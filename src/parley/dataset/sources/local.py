@@ -17,7 +17,7 @@ from parley.core.file_names import spellings
 from parley.core.files import is_web_url, mistaken_for
 from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
-from parley.dataset.archives import NOT_REGULAR, TAR, nested_tars
+from parley.dataset.archives import NOT_REGULAR, TAR, nested_tars, why_not_read
 from parley.dataset.class_set import ImageClass
 from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN
 from parley.dataset.left_out import log_passed_over
@@ -247,7 +247,7 @@ class Tars(_OnePerClass):
                 members = (one for one in members_of(outer, span) if not one.isdir())
                 names = sorted(one.name for one in members if self._holds_image(stream, one, path.name))
         except (tarfile.TarError, OSError) as error:
-            raise ParleyError(_not_a_tar(path, error, "tar")) from error
+            raise ParleyError(why_not_read(path, error, "tar", mistaken_for)) from error
         yield from (f"{path.name}!{name}" for name in names)
 
     def _holds_image(self, stream: BinaryIO, member: tarfile.TarInfo, tar: str) -> bool:
@@ -269,7 +269,7 @@ class Tars(_OnePerClass):
         try:
             return nested_tars(root)
         except (tarfile.TarError, OSError) as error:
-            raise ParleyError(_not_a_tar(root, error, "tar of tars")) from error
+            raise ParleyError(why_not_read(root, error, "tar of tars", mistaken_for)) from error
 
     @property
     def _store(self) -> Path:
@@ -286,14 +286,6 @@ class Tars(_OnePerClass):
         ]
         stem = self._stored_name(image_class).removesuffix(self.suffix)
         return stored(locations, self._store, stem, self.options, kinds=[TAR])
-
-
-def _not_a_tar(path: Path, error: object, what: str) -> str:
-    """Return an error message for a local file that cannot be read as a tar, with its kind and advice."""
-    kind, fix = mistaken_for(path)
-    if kind:
-        return f"{path} is not an uncompressed {what}: it is {kind}; {fix or 'copy the right file there'}."
-    return f"{path} is not a complete, uncompressed {what} ({error}); copy it again."
 
 
 def _is_folder(one: os.DirEntry[str]) -> bool:
