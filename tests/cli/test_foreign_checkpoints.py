@@ -74,7 +74,7 @@ EDITS = [
     (value("candidate_ids", [-1, 10**30]), "`candidate_ids` is"),
     (value("candidate_ids", []), r"`candidate_ids` is \[\]"),
     (value("seed", "a"), "seed is 'a'"),
-    (value("step", NAN), "`step` is nan, not an integer of at least 0"),
+    (value("step", NAN), "`step` is nan, not a non-negative integer"),
     (value("step", None), "`step` is None"),
     (value("sizes", [1.0, 2.0, 3.0]), r"`sizes` is \[1.0, 2.0, 3.0\], not a list of three widths"),
     (value("sizes", [4, 4, 4]), r"scale of the features has the shapes \(16,\) and \(16,\), not \(4,\)"),

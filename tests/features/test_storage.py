@@ -157,7 +157,7 @@ ROW_3 = r"in row 3 \(counted from 0"
         (with_value(np.nan), rf"avgpool_512 contains nan {ROW_3}\); every feature must be a finite number: make"),
         (with_value(-np.inf), f"avgpool_512 contains -inf {ROW_3}"),
         (with_value(1e300, np.float64), rf"avgpool_512 contains 1e\+300, too large for float32 {ROW_3}"),
-        (labels(1.5), rf"Target is 1.5 {ROW_3}; 1 such rows\), but a label id is an integer from 0 up"),
+        (labels(1.5), rf"Target is 1.5 {ROW_3}; 1 such rows\), but a label id is a non-negative integer"),
         (labels(np.nan), f"Target is nan {ROW_3}"),
         (labels(np.inf), f"Target is inf {ROW_3}"),
         (labels(2.0**70), f"Target is 1.18.*e\\+21 {ROW_3}"),

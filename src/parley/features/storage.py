@@ -273,7 +273,7 @@ def _column(file: h5py.File, path: str | Path, name: str) -> h5py.Dataset:
 
 
 def _label_ids(column: h5py.Dataset, path: str | Path) -> NDArray[np.int64]:
-    """Return the label ids of the images: whole numbers from 0 up, stored as integers, floats or text."""
+    """Return the label ids of the images: non-negative integers, stored as integers, floats or text."""
     values = np.asarray(column[:])
     if values.dtype.kind in "SO":  # Text.
         texts = [str(one, "utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values]
@@ -287,7 +287,7 @@ def _label_ids(column: h5py.Dataset, path: str | Path) -> NDArray[np.int64]:
         row = int(wrong[0])
         raise ParleyError(
             f"{path}: Target is {column[row]} in row {row} (counted from 0; {wrong.size} such rows), but a label id is "
-            "an integer from 0 up; correct it in this file and in descriptions.csv."
+            "a non-negative integer; correct it in this file and in descriptions.csv."
         )
     return ids
 

@@ -71,7 +71,7 @@ def _complaint_about(fields: Sequence[str]) -> str:
         )
     label_id, label, text = fields
     if not (label_id.isascii() and label_id.isdigit()):
-        return f"the label id {label_id!r} is not an integer from 0 up; the file has no header."
+        return f"the label id {label_id!r} is not a non-negative integer; the file has no header."
     if len(label_id) > 10 or int(label_id) >= 2**31:
         return f"the label id {label_id[:10]} of {len(label_id)} digits is too large; ids are below 2147483648."
     if not label.strip():

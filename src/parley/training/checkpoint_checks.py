@@ -35,8 +35,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a list of different label ids",
         lambda value: _are_numbers(value) and len(value) == len(set(value)) > 0,
     ),
-    "seed": ("an integer of at least 0", _is_number),
-    "step": ("an integer of at least 0", _is_number),
+    "seed": ("a non-negative integer", _is_number),
+    "step": ("a non-negative integer", _is_number),
     "scales": (
         "a list of three scales, each with a mean and a standard deviation",
         lambda value: (
