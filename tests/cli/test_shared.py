@@ -118,3 +118,33 @@ def test_pipes_devices_and_folders_are_not_read(tmp_path, make, kind, at, capsys
     for command in ("evaluate", "messages"):
         assert main([command, *values, "--out", str(tmp_path / "out")]) == 1
         assert f"{paths[at]} is {kind}; give the path of a file." in capsys.readouterr().err
+
+
+def inserted(page, tmp_path):
+    table = tmp_path / "claims.md"
+    table.write_text("| a |\n|---|\n")
+    return main(["insert", str(table), "--into", str(page), "--name", "x"])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff", "ä\u2028b"])
+def test_an_inserted_table_changes_nothing_else_of_a_page(tmp_path, start, end):
+    page, link = tmp_path / "page.md", tmp_path / "link.md"
+    before = end.join([f"{start}<!-- table x -->", "{}<!-- end -->", "after", ""])
+    page.write_bytes(before.format("").encode())
+    page.chmod(0o640)
+    link.symlink_to(page)
+    assert inserted(link, tmp_path) == 0
+    assert page.read_bytes() == before.format(f"| a |{end}|---|{end}").encode()
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_page_in_another_encoding_is_refused_and_kept(tmp_path, capsys, encoding):
+    page = tmp_path / "page.md"
+    page.write_bytes("é\n<!-- table x -->\n<!-- end -->\n".encode(encoding))
+    before = page.read_bytes()
+    assert inserted(page, tmp_path) == 1
+    assert "page.md is not UTF-8 text" in capsys.readouterr().err
+    assert page.read_bytes() == before

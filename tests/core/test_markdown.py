@@ -59,7 +59,18 @@ def test_an_empty_text_is_empty():
     assert escaped(" \t\n") == ""
 
 
-@pytest.mark.parametrize("page", ["", "<!-- table x -->\n", "<!-- table x -->\n<!-- end -->\n<!-- table x -->\n"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "<!-- table x -->\n",
+        "<!-- table x -->\n<!-- end -->\n<!-- table x -->\n",
+        "<!-- table x -->\n<!-- end -->\n<!-- table x -->\n<!-- end -->\n",
+        "<!-- table x -->\nprose\n<!-- table y -->\n<!-- end -->\n",
+        "<!-- end -->\n<!-- table x -->\n",
+        "<!-- table x --> <!-- end -->",
+    ],
+)
 def test_a_page_without_one_place_for_a_table_is_refused(page):
     with pytest.raises(ParleyError, match="must have one place for the table x"):
         with_table(page, "x", ["row"])

@@ -5,13 +5,14 @@ import contextlib
 import io
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import no_file, write_text
+from parley.core.files import no_file, written_aside
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
 from parley.provenance.hashing import check_undamaged
@@ -72,12 +73,22 @@ def require_files(paths: Sequence[Path]) -> None:
 
 
 def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
-    """Replace the lines between the markers of the table `name` in a Markdown page by `lines`."""
+    """Replace the lines between the markers of the table `name` in a Markdown page by `lines`.
+
+    If the page is a link, the file that it refers to is changed. The permissions of the file are kept.
+    """
     require_files([page])
     try:
-        write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
+        document = page.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{page} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
+    try:
+        changed = with_table(document, name, lines)
     except ParleyError as error:
         raise ParleyError(f"{page}: {finding}" for finding in error.findings) from error
+    with written_aside(page.resolve()) as aside:
+        aside.write_bytes(changed.encode())
+        shutil.copymode(page, aside)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from parley.analysis.comparisons import METRICS, as_markdown, changes, only, read_runs
 from parley.cli.shared import Subparsers, insert_table, require_files
 from parley.core.markdown import only_columns
+from parley.core.text import text_lines
 
 
 def add_compare(commands: Subparsers) -> None:
@@ -77,5 +78,5 @@ def add_insert(commands: Subparsers) -> None:
 def run_insert(chosen: argparse.Namespace) -> None:
     """Insert a table from a file into a Markdown page."""
     require_files([chosen.table])
-    lines = chosen.table.read_text(encoding="utf-8").splitlines()
+    lines = list(text_lines(chosen.table))
     insert_table(chosen.into, chosen.name, only_columns(lines, chosen.columns) if chosen.columns else lines)

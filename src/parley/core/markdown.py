@@ -50,19 +50,20 @@ def only_columns(lines: Sequence[str], names: Sequence[str]) -> list[str]:
 def with_table(document: str, name: str, lines: Sequence[str]) -> str:
     """Return a document with the lines between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
 
+    Everything else, and the kind of line ends, is unchanged.
+
     Raises
     ------
     ParleyError
-        If the document has no such section, or more than one.
+        If the document has no such section, or more than one, or another table begins before the section ends.
     """
     begin, end = f"<!-- table {name} -->", "<!-- end -->"
-    before, found, rest = document.partition(begin + "\n")
-    _, closed, after = rest.partition(end)
-    if not found or not closed or begin in after:
+    section = re.search(rf"{re.escape(begin)}(\r?\n)(.*?){end}", document, re.DOTALL)
+    if not section or document.count(begin) > 1 or "<!-- table " in section[2]:
         raise ParleyError(
             f"The page must have one place for the table {name}: one line {begin} and, below it, a line {end}."
         )
-    return f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"
+    return document[: section.start(2)] + section[1].join([*lines, ""]) + document[section.end(2) :]
 
 
 def _row(cells: Sequence[str]) -> str:
