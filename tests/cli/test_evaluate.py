@@ -276,7 +276,7 @@ def test_classes_of_another_experiment_are_reported(trained, tmp_path, caplog):
         shutil.copy(trained.folder / name, experiment)
     checkpoint = experiment / "runs/tiny/6/best.pt"
     assert main([str(one) for one in call(trained, tmp_path / "out", checkpoint=checkpoint)]) == 0
-    assert "The candidates are ant, bee, cat, dog." in caplog.text
+    assert "The candidates are ant, bee, cat and dog." in caplog.text
     assert "differ from those in" not in caplog.text
     write_descriptions(tmp_path / "swapped.csv", ["bee", "ant", "cat", "dog"])
     arguments = call(trained, tmp_path / "out", checkpoint=checkpoint, descriptions=tmp_path / "swapped.csv")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.core.formats import NOTHING, change, file_size, fraction, interval, measure
+from parley.core.formats import NOTHING, change, file_size, fraction, interval, listed, measure
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,17 @@ def test_no_change_is_written_with_one_sign():
 )
 def test_sizes_have_units_of_a_thousand(size_bytes, written):
     assert file_size(size_bytes) == written
+
+
+@pytest.mark.parametrize(
+    ("items", "most", "phrase"),
+    [
+        ("a", None, "a"),
+        ("ab", None, "a and b"),
+        ("abc", 3, "a, b and c"),
+        ("abcde", 2, "a, b and 3 more"),
+        ("abc", 1, "a and 2 more"),
+    ],
+)
+def test_list_as_a_phrase(items, most, phrase):
+    assert listed(tuple(items), most) == phrase

@@ -3,7 +3,7 @@
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 REUSED = "reused"
 """End of the name of a rule that copies the files of classes from other image sets, instead of a group's number."""
@@ -117,8 +117,10 @@ def base_of(rule: str) -> str:
     return re.sub(rf"_(\d+|{REUSED})$", "", rule)
 
 
-def listed(items: list[str]) -> str:
-    """Join items into a phrase such as ``a, b and c``."""
+def listed(items: Sequence[str], most: int | None = None) -> str:
+    """Join items into a phrase such as ``a, b and c``, or, of more than `most` items, ``a, b and 5 more``."""
+    if most is not None and len(items) > most:
+        items = [*items[:most], f"{len(items) - most} more"]
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 

@@ -12,6 +12,7 @@ from parley.config.schema import read_schema
 from parley.config.schema_errors import complaints
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json
+from parley.core.formats import listed
 from parley.core.installation import SCHEMA
 from parley.evaluation.evaluate import EvalBatchSpec, make_batch_spec, play
 from parley.features.storage import repeated_names
@@ -86,9 +87,8 @@ def _other_classes(checkpoint_path: str | Path, checkpoint: Checkpoint, candidat
             other.append(f"{name!r} has a different description or different word vectors")
     if not other:
         return ""
-    more = f" and {len(other) - 1} more" if len(other) > 1 else ""
     return (
-        f"The classes differ from those in {folder}, on which {checkpoint_path} was trained: {other[0]}{more}. "
+        f"The classes differ from those in {folder}, on which {checkpoint_path} was trained: {listed(other, 1)}. "
         "Unless this is intended, use the files of that folder."
     )
 

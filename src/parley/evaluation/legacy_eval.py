@@ -17,7 +17,7 @@ import numpy as np
 
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, write_json, write_text
-from parley.core.formats import fraction
+from parley.core.formats import fraction, listed
 from parley.evaluation.any_checkpoint import open_checkpoint, run_config, run_folder, run_on_file, under_control
 from parley.evaluation.evaluate import EvalBatchSpec
 from parley.game.settings import TrainingSettings
@@ -30,6 +30,8 @@ from parley.training.checkpoint import Checkpoint
 from parley.training.checkpoint_selection import read_log
 
 logger = logging.getLogger(__name__)
+MOST_NAMED = 10
+"""Maximum number of candidates to list."""
 
 
 class Row(NamedTuple):
@@ -144,7 +146,7 @@ def evaluate_files(
         counts = confusion_counts(ids[spec.target_index.numpy()], predicted).tolist()
         confusion[name] = "".join(",".join(map(str, row)) + "\n" for row in counts)
         logger.info("%s: %s", path, sentence(result))
-        logger.info("The candidates are %s.", listed_labels(spec.labels))
+        logger.info("The candidates are %s.", listed(spec.labels, MOST_NAMED))
         del spec, dialogues  # Free the memory before the next file's dialogues are run.
     head = {**loaded.about, "k": k, "step": checkpoint.step, "checkpoint": str(checkpoint_path)}
     write_json(folder / "evaluation.json", {**head, "parts": results})
@@ -202,12 +204,6 @@ def sentence(result: Mapping[str, Any]) -> str:
             f"length {result['length']:.2f} exchanges",
         ]
     )
-
-
-def listed_labels(labels: Sequence[str]) -> str:
-    """Return class names as text, at most 10 of them."""
-    more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
-    return ", ".join(labels[:10]) + more
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:

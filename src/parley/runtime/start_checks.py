@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from parley.core.formats import counted
+from parley.core.formats import counted, listed
 
 LEAST_BYTES = 1 << 20
 """Free space needed in a folder of temporary files, logs or results, for anything to run at all."""
@@ -59,12 +59,12 @@ def date_problems(inputs: Iterable[str]) -> list[str]:
     late = sorted(path for path in set(inputs) if _date(path) > now + _SKEW_S)
     if not late:
         return []
-    listed = ", ".join(late[:MOST_LISTED]) + (f" and {len(late) - MOST_LISTED} more" if len(late) > MOST_LISTED else "")
     places = shlex.join(dict.fromkeys(_place(path) for path in late))
     return [
         f"{counted(len(late), 'input')} {'has a date' if len(late) == 1 else 'have dates'} in the future "
-        f"({listed}), so Snakemake would consider every output outdated. If this machine's clock is right, run "
-        f'`find {places} -newermt "$(date +%FT%T)" -exec touch -d "$(date +%FT%T)" {{}} +`, which keeps their order.'
+        f"({listed(late, MOST_LISTED)}), so Snakemake would consider every output outdated. "
+        f'If this machine\'s clock is right, run `find {places} -newermt "$(date +%FT%T)" '
+        '-exec touch -d "$(date +%FT%T)" {} +`, which keeps their order.'
     ]
 
 

@@ -7,9 +7,11 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from parley.config.options import NETWORK_KEYS
+from parley.core.formats import listed
 from parley.status.jobs import ABSENT, Change, Job
 
 CODE = "code"
@@ -178,6 +180,7 @@ MOST_REASONS = 4
 """Maximum number of reasons shown for a stage."""
 MOST_NAMED = 3
 """Maximum number of files, modules or items named in a reason."""
+_listed = partial(listed, most=MOST_NAMED)
 LONGEST_VALUE = 40
 """Maximum number of characters of a value; longer values are shortened."""
 
@@ -256,10 +259,3 @@ def _shown(value: Any) -> str:
     else:
         text = str(value) or '""'
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
-
-
-def _listed(items: Sequence[str]) -> str:
-    named = list(items[:MOST_NAMED])
-    if len(items) > MOST_NAMED:
-        return f"{', '.join(named)} and {len(items) - MOST_NAMED} more"
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"

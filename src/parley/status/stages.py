@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from parley.core.formats import listed
 from parley.core.installation import as_typed
 from parley.core.terminal import literal, plain_table
 from parley.status.jobs import Job, Plan, closure
@@ -156,8 +157,7 @@ def _notes(jobs: list[Job]) -> Iterable[str]:
             yield f"seed {seed} of run {run} failed in training: {why}"
     gone = [path for job in jobs if not job.needed for path in job.gone]
     if gone:
-        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        yield f"{gone[0]}{more} is gone; no remaining job reads it"
+        yield f"{listed(gone, 1)} is gone; no remaining job reads it"
 
 
 STYLES = {DONE: "green", STALE: "yellow", MISSING: "red", RUNNING: "cyan"}
