@@ -57,6 +57,7 @@ REFUSED = {
     "a tag of a user": ("a: !mine {b: 1}\n", "line 1: the tag !mine is not allowed; remove it"),
     "a tagged number": ("a: !!int %s\n" % ("1:" * 300 + "1"), "line 1: a number has 601 characters"),
     "bytes": ("a: !!binary aGVsbG8=\n", "line 1: the tag !!binary is not allowed"),
+    "a null character": ('a: "images\\0001"\n', "line 1: a text contains a null character"),
     "a set": ("a: !!set {b}\n", "line 1: the tag !!set is not allowed"),
     "another version": ("%YAML 9.0\n---\na: 1\n", "is not YAML .line 1: .*; remove the line that begins with %YAML"),
     "no version": ("%YAML 9\n---\na: 1\n", "is not YAML .line 1: .*; remove the line that begins with %YAML"),
@@ -142,9 +143,10 @@ long: "%s"
     assert load_yaml(tmp_path / "c.yaml") == yaml.safe_load(text)
 
 
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=20,
 )
 

@@ -97,6 +97,8 @@ def _problem_of(event: Any, is_key: bool) -> str:
     text = event.value
     if is_key and text == _RUNS_CODE:
         return f"{text} would run code in this file; remove the key, and write plain values."
+    if "\0" in text:  # No path or name may have it.
+        return r'a text contains a null character (\0); in double quotes, write a backslash as "\\".'
     if (event.implicit[0] or event.tag) and len(text) > LONGEST_NUMBER and _NUMBER.fullmatch(text):
         return f"a number has {len(text)} characters."
     if not event.implicit[0]:  # In quotes, or with a tag.
