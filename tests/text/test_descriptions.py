@@ -55,7 +55,10 @@ def test_ids_as_text(ids, text):
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
-        ("label_id,label,description\n0,lion,maned\n", ["line 1: the label id 'label_id' is not an integer"]),
+        (
+            "label_id,label,description\n0,lion,maned\n",
+            ["line 1: the label id 'label_id' is not a non-negative integer"],
+        ),
         ("0,lion,large, maned\n1,tiger\n", ["line 1: 4 fields", "line 2: 2 fields"]),
         ("0,lion,maned\n00,tiger,striped\n", ["the label ids 0 are repeated"]),
         ("5,lion,maned\n5,tiger,striped\n9,lion,x\n", ["the label ids 5 are repeated", "the labels lion are repeated"]),
