@@ -191,7 +191,9 @@ def make_experiment(
         write_log(own, [(s, float(a), float(b)) for s, a, b in curve], len(labels), k)
         write_selection(own, 800 if number % 2 else 700)
         write_flips(own, {count: gain * (1 - count / bits) for count in (0, 1, 2, bits) if count <= bits}, run, seed)
-        (own / "config.json").write_text(json.dumps({"run": run, "seed": seed, "preset": "Adaptive"}))
+        (own / "config.json").write_text(
+            json.dumps({"run": run, "seed": seed, "game": {"preset": "Adaptive"}, "training": {}})
+        )
     return Experiment(folder, list(labels), owners)
 
 

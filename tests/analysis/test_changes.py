@@ -83,21 +83,22 @@ def test_runs_of_several_experiments_have_distinct_names(experiment, tmp_path, c
 @pytest.mark.parametrize(
     ("counts", "seeds", "extent"),
     [
-        ({"n": 300, "candidates": 30}, 4, "300 images, 30 candidates and 4 seeds"),
-        ({"n": 200, "candidates": 1}, 4, "200 images, 1 candidate and 4 seeds"),
-        ({"n": 200, "candidates": 30}, 2, "200 images, 30 candidates and 2 seeds"),
+        ({"n": 300, "candidates": 30, "k": 3}, 4, "300 images, 30 candidates and 4 seeds with k = 3"),
+        ({"n": 200, "candidates": 1, "k": 3}, 4, "200 images, 1 candidate and 4 seeds with k = 3"),
+        ({"n": 200, "candidates": 30, "k": 3}, 2, "200 images, 30 candidates and 2 seeds with k = 3"),
+        ({"n": 200, "candidates": 30, "k": 2}, 4, "200 images, 30 candidates and 4 seeds with k = 2"),
         ({}, 0, "0 seeds"),
-        ({"n": 200, "candidates": 30}, 4, None),
+        ({"n": 200, "candidates": 30, "k": 3}, 4, None),
     ],
 )
-def test_runs_on_other_images_candidates_or_seeds_are_named(tmp_path, capsys, counts, seeds, extent):
-    write(tmp_path / "one", "base", BASE, n=200, candidates=30)
+def test_runs_on_other_images_candidates_seeds_or_k_are_named(tmp_path, capsys, counts, seeds, extent):
+    write(tmp_path / "one", "base", BASE, n=200, candidates=30, k=3)
     write(tmp_path / "other", "base", OTHER[:seeds] or OTHER, "test" if seeds else "dev", **counts)
     for name in ("one", "other"):
         name_runs(tmp_path / name, "base")
     folders = [str(tmp_path / "one"), str(tmp_path / "other")]
     assert main(["compare", *folders, "--base", "one/base", "--metric", "accuracy@1"]) == 0
-    told = f"other/base was evaluated on {extent}, one/base on 200 images, 30 candidates and 4 seeds."
+    told = f"other/base was evaluated on {extent}, one/base on 200 images, 30 candidates and 4 seeds with k = 3."
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == told if extent else "was evaluated on" not in last
 

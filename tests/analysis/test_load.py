@@ -87,9 +87,9 @@ def test_a_metric_of_both_files_has_the_value_of_the_evaluation_and_the_null_of_
     assert own.loc["macro_f1", ["p", "null_mean", "null_high"]].isna().all()
 
 
-def test_the_summary_counts_the_seeds(made):
+def test_the_summary_counts_the_seeds_that_have_been_run(made):
     summary = parley.load(made.folder).summary.query("part == 'test' and metric == 'accuracy@1'")
-    assert summary[["n_seeds", "seeds_failed"]].to_numpy().tolist() == [[2, 1], [1, 2]]
+    assert summary[["n_seeds", "seeds_failed"]].to_numpy().tolist() == [[2, 0], [1, 1]]
 
 
 def test_curves_are_the_dev_lines(made):
@@ -126,7 +126,7 @@ def test_the_parquet_file_has_the_same_content(made, tmp_path):
 
 @pytest.mark.parametrize("asked", [{"run": "three"}, {"seed": 9}, {"part": "transfer"}, {"run": "two", "seed": 2}])
 def test_missing_dialogues_are_reported(made, asked):
-    with pytest.raises(ParleyError, match=r"has no dialogues of .*; its runs are one, two\. Run"):
+    with pytest.raises(ParleyError, match=r"has no dialogues of .*; its runs are one, two\. To write"):
         parley.load(made.folder).messages(**asked)
 
 
@@ -134,9 +134,34 @@ def test_a_folder_without_an_experiment_is_refused(tmp_path):
     made_by = rf"`uv run snakemake --cores 1 results/{tmp_path.name}/config\.yaml`"
     with pytest.raises(ParleyError, match=rf"is not an experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)
-    (tmp_path / "config.yaml").write_text("runs: 3\n")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "runs: 3",
+        "runs: []\nseeds: [1]",
+        "runs: [{name: a}]\nseeds: []",
+        "runs: [{name: 5}]\nseeds: [1]",
+        "runs: [{name: a}]\nseeds: [one]",
+        "runs: [{name: a}]\nseeds: [true]",
+        "runs: [a]\nseeds: [1]",
+        "runs: {name: a}\nseeds: 1",
+        "- runs",
+        "runs: [",
+    ],
+)
+def test_a_config_without_runs_and_seeds_is_refused(tmp_path, config):
+    (tmp_path / "config.yaml").write_text(config)
     with pytest.raises(ParleyError, match="does not list runs and seeds"):
         parley.load(tmp_path)
+
+
+@pytest.mark.parametrize("settings", ["[]", "null", "3", "{}", "{"])
+def test_an_edited_config_of_a_run_is_named(made, settings):
+    (made.folder / "runs/one/1/config.json").write_text(settings)
+    with pytest.raises(ParleyError, match=r"runs/one/1/config\.json"):
+        parley.load(made.folder)
 
 
 def test_importing_the_package_stays_light_and_loading_needs_no_torch(made):

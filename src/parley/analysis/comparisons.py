@@ -142,7 +142,7 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
         if not evaluations:
             raise ParleyError(
                 f"{folder} contains no evaluation of any run in its config.yaml; run "
-                "`uv run snakemake --cores 1 evaluate`."
+                f"`uv run snakemake --cores 1 evaluate --configfile {folder}/config.yaml`."
             )
         for one in evaluations:
             name = one["run"] if len(folders) == 1 else f"{folder.absolute().name}/{one['run']}"
@@ -206,7 +206,8 @@ def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str, metrics: Sequence[str]) -> list[str]:
     """Return a table of the base run's means and the other runs' differences, and notes, as lines of Markdown.
 
-    The notes name the runs that were evaluated on other numbers of images, candidates or seeds than the base run.
+    The notes name the runs that were evaluated on other numbers of images, candidates or seeds than the base run, or
+    with another k.
     """
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [
@@ -226,11 +227,12 @@ def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str, metri
 
 
 def _extent(evaluations: Evaluations, part: str) -> str:
-    """Return the extent of a run's evaluation on a split, such as ``200 images, 30 candidates and 5 seeds``."""
+    """Return the extent of a run's evaluation, such as ``200 images, 30 candidates and 5 seeds with k = 3``."""
     entries = [parts[part] for parts in evaluations.values() if part in parts]
-    # The seeds of a run have the same images and candidates.
+    # The seeds of a run have the same images, candidates and k.
     counts = [counted(one[key], noun) for one in entries[:1] for key, noun in EXTENT.items() if key in one]
-    return listed([*counts, counted(len(entries), "seed")])
+    k = [f" with k = {one['k']}" for one in entries[:1] if "k" in one]
+    return "".join([listed([*counts, counted(len(entries), "seed")]), *k])
 
 
 def _mean(evaluations: Evaluations, part: str, metric: str) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from parley.analysis.evaluations import evaluations_of
 from parley.analysis.summary import SummaryRow, in_order, summarise
-from parley.config.saved_configs import named_runs
+from parley.config.saved_configs import named_runs, read_run
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
-from parley.core.files import read_json
 from parley.dataset.class_set import read_groups
 from parley.export.tidy import frame_of, tidy_columns
 from parley.metrics.conversations import read_conversations
@@ -109,7 +108,7 @@ class Found:
     curves
         ``run, seed, step, accuracy@1, accuracy@k, nll, length``: the metrics on the dev split during training.
     summary
-        The rows of summary.csv, computed from the existing evaluations.
+        The rows of summary.csv, computed from the existing evaluations. Seeds that have not been run do not count.
     """
 
     folder: Path
@@ -146,8 +145,8 @@ class Found:
             raise ParleyError(
                 f"{self.folder} has no dialogues of "
                 f"{', '.join(f'{name} {value}' for name, value in asked.items() if value is not None) or 'any run'}; "
-                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}. Run "
-                "`uv run snakemake --cores 1 messages` to write their dialogues."
+                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}. To write their dialogues, run "
+                f"`uv run snakemake --cores 1 messages --configfile {self.folder}/config.yaml`."
             )
         return pd.concat(
             [frame_of(tidy_columns(read_conversations(path), groups)) for path in wanted], ignore_index=True
@@ -173,7 +172,8 @@ def load(folder: str | Path) -> Found:
     expected = named_runs(folder)
     rows = [_run_row(folder / "runs" / run / str(seed), run, seed) for run, seed in expected]
     evaluations = evaluations_of(folder)
-    summary = [asdict(row) for row in summarise(evaluations, expected)]
+    ended = [owner for owner, row in zip(expected, rows, strict=True) if row["evaluated"] or row["failed"]]
+    summary = [asdict(row) for row in summarise(evaluations, ended)]
     return Found(
         folder,
         pd.DataFrame(rows),
@@ -194,7 +194,7 @@ def _run_row(folder: Path, run: str, seed: int) -> dict[str, Any]:
         "failed": why is not None,
         "why": why,
         "step": read_chosen_step(selection) if chosen else None,
-        **(_flat(read_json(settings)) if settings.is_file() else {}),
+        **(_flat(read_run(settings)) if settings.is_file() else {}),
     }
 
 

@@ -53,12 +53,15 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
         )
     try:
         config = read_config(path)
-        return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
-    except (KeyError, TypeError, ParleyError) as error:
-        raise ParleyError(
-            f"{path} does not list runs and seeds; remove it and run `uv run snakemake --cores 1 {_target(folder)}` "
-            "with the experiment's config."
-        ) from error
+        owners = [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
+        if owners and all((type(run), type(seed)) == (str, int) for run, seed in owners):
+            return owners
+    except (KeyError, TypeError, ParleyError):
+        pass
+    raise ParleyError(
+        f"{path} does not list runs and seeds; remove it and run `uv run snakemake --cores 1 {_target(folder)}` "
+        "with the experiment's config."
+    )
 
 
 def _target(folder: Path) -> str:
