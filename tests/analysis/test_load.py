@@ -130,6 +130,14 @@ def test_missing_dialogues_are_reported(made, asked):
         parley.load(made.folder).messages(**asked)
 
 
+@pytest.mark.parametrize("name", ["one/2/messages.hdf5", "two/1/messages.hdf5", "one/1/messages.ood.hdf5"])
+def test_dialogues_of_another_run_seed_or_split_are_refused(made, name):
+    path = made.folder / "runs/one/1/messages.hdf5"
+    path.write_bytes((made.folder / "runs" / name).read_bytes())
+    with pytest.raises(ParleyError, match=r"contains dialogues of run .*, not of run one, seed 1, split test; remove"):
+        parley.load(made.folder).messages(run="one", seed=1)
+
+
 def test_a_folder_without_an_experiment_is_refused(tmp_path):
     made_by = rf"`uv run snakemake --cores 1 results/{tmp_path.name}/config\.yaml`"
     with pytest.raises(ParleyError, match=rf"is not an experiment's folder: it has no config\.yaml.*{made_by}"):

@@ -85,6 +85,8 @@ def change(path, table, column, row, value):
         ("Predictions", "StopMask", 2, 5, "StopMask has values other than 0 and 1"),
         ("Predictions", "StopVec", 0, 3, "StopVec has values other than 0 and 1"),
         ("Communication", "BinaryVec", 0, 2, "each value of BinaryVec must be 0, 1 or equal"),
+        ("Predictions", "StopProb", 0, 1.5, "StopProb has values that are not probabilities"),
+        ("Communication", "BinaryProb", 0, -0.5, "BinaryProb has values that are not probabilities"),
         ("Communication", "Index", 1, 0, "lacks an exchange or has one twice"),
         ("Communication", "AgentId", 0, b"R", "AgentId does not match Index"),
         ("Communication", "Target", 0, 11, "more than one Target"),

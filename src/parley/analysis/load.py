@@ -14,8 +14,8 @@ from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
 from parley.dataset.class_set import read_groups
 from parley.export.tidy import frame_of, tidy_columns
-from parley.metrics.conversations import read_conversations
-from parley.metrics.records import CURVES, finite, read_chosen_step, read_curve, read_language
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.records import CURVES, finite, owner_of, part_of, read_chosen_step, read_curve, read_language
 from parley.metrics.registry import EVALUATION_UNITS
 from parley.metrics.registry import UNITS as LANGUAGE_UNITS
 from parley.provenance.hashing import check_undamaged
@@ -128,7 +128,8 @@ class Found:
         Raises
         ------
         ParleyError
-            If there are no dialogues of this run, seed and split.
+            If there are no dialogues of this run, seed and split, or if a file has changed since it was written or
+            contains other dialogues.
         """
         import pandas as pd
 
@@ -148,9 +149,7 @@ class Found:
                 f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}. To write their dialogues, run "
                 f"`uv run snakemake --cores 1 messages --configfile {self.folder}/config.yaml`."
             )
-        return pd.concat(
-            [frame_of(tidy_columns(read_conversations(path), groups)) for path in wanted], ignore_index=True
-        )
+        return pd.concat([frame_of(tidy_columns(_dialogues(path), groups)) for path in wanted], ignore_index=True)
 
 
 def load(folder: str | Path) -> Found:
@@ -216,6 +215,19 @@ def _curve_rows(folder: Path, expected: Iterable[tuple[str, int]]) -> list[list[
         values = [curve.values.get(name, []) for name in CURVES]  # noqa: PD011 - not a DataFrame
         rows += [[run, seed, *line] for line in zip(curve.steps, *values, strict=True)]
     return rows
+
+
+def _dialogues(path: Path) -> Conversations:
+    """Read a file of messages; raise `ParleyError` if its dialogues are not those of its folder and name."""
+    check_undamaged([path])
+    read = read_conversations(path)
+    run, seed, part = *owner_of(path), part_of(path)
+    if (read.run, read.seed, read.part) != (run, seed, part):
+        raise ParleyError(
+            f"{path} contains dialogues of run {read.run}, seed {read.seed}, split {read.part}, not of run {run}, seed "
+            f"{seed}, split {part}; remove it and run `uv run snakemake --cores 1 messages` again."
+        )
+    return read
 
 
 def _message_files(folder: Path, part: str | None) -> list[Path]:

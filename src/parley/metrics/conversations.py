@@ -273,6 +273,9 @@ def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings
     continuous = messages.dtype.kind == "f" and np.array_equal(messages, turns["BinaryProb"], equal_nan=True)
     if not continuous and not _are_bits(messages):
         findings.add("each value of BinaryVec must be 0, 1 or equal to the corresponding value of BinaryProb")
+    for table, name in ((answers, "StopProb"), *([] if continuous else [(turns, "BinaryProb")])):
+        if ((table[name] < 0) | (table[name] > 1)).any():  # NaN, from a diverged run, is neither.
+            findings.add(f"{name} has values that are not probabilities")
     for name in ("StopVec", "StopMask"):
         if not _are_bits(answers[name]):
             findings.add(f"{name} has values other than 0 and 1")
