@@ -11,6 +11,7 @@ import importlib.util
 import io
 import logging
 import re
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,6 +186,7 @@ def _say_unwritable(handler: logging.FileHandler, record: logging.LogRecord) -> 
 def _say_interrupted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print an exception that ends Snakemake; for Ctrl-C outside of the jobs, print a sentence."""
     if issubclass(kind, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Another Ctrl-C would only interrupt the removal of files.
         sys.stderr.write("Interrupted while no job was running; run the same command again to continue.\n")
     else:
         sys.__excepthook__(kind, error, trace)

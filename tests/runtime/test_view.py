@@ -2,6 +2,8 @@
 
 import logging
 import re
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -219,3 +221,17 @@ def test_a_log_file_on_a_full_disk_is_reported_once(tmp_path, small_disk, capsys
     )
     small_disk.make_room(tmp_path / "disk")
     handler.close()
+
+
+def test_another_ctrl_c_at_the_end_of_an_interrupted_run_prints_no_traceback():
+    program = """
+import atexit, os, signal, sys
+from types import SimpleNamespace
+from snakemake_logger_plugin_parley import LogHandler, LogHandlerSettings
+options = dict.fromkeys(("verbose", "debug_dag", "printshellcmds", "nocolor", "stdout", "dryrun"))
+LogHandler(SimpleNamespace(quiet=[], **options), LogHandlerSettings())
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+raise KeyboardInterrupt
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr == "Interrupted while no job was running; run the same command again to continue.\n"
