@@ -255,6 +255,20 @@ def test_names_and_arguments_are_judged_before_anything_is_downloaded(tmp_path, 
     assert not (tmp_path / "none").exists()
 
 
+def test_a_root_may_be_missing_but_must_not_be_a_file(tmp_path):
+    write(tmp_path / "file", b"")
+    (told,) = open_source(options(tmp_path / "file", "CIFAR100")).check([])
+    assert "file is not a folder" in told
+    assert open_source(options(tmp_path / "missing", "CIFAR100")).check([]) == []
+
+
+def test_a_package_that_a_dataset_requires_is_named(tmp_path):
+    write(tmp_path / "labels.json", b"{}")
+    arguments = {"annFile": str(tmp_path / "labels.json")}
+    with pytest.raises(ParleyError, match="CocoCaptions requires the package pycocotools, which is not installed"):
+        packed(tmp_path, options(tmp_path, "CocoCaptions", arguments), named("fox"))
+
+
 def test_right_arguments_are_accepted_without_files(tmp_path):
     for name, arguments in (("CIFAR100", {}), ("EMNIST", {"split": "letters"}), ("INaturalist", {}), ("FakeData", {})):
         assert check_dataset(options(tmp_path, name, arguments)) == []

@@ -98,6 +98,8 @@ def _present(kind: type[VisionDataset], root: Path, arguments: Mapping[str, Any]
                 "put its files there, or correct source.torchvision.root."
             ) from error
         return None
+    except ImportError as error:
+        raise ParleyError(f"torchvision's {name} requires the package {error.name}, which is not installed.") from error
     except Exception as error:
         raise ParleyError(f"torchvision's {name} cannot be opened ({type(error).__name__}: {error}).") from error
 

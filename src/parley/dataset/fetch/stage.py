@@ -240,6 +240,7 @@ def _bodies(
         if body is None or hashlib.sha256(body).hexdigest() != image.sha256:
             raise ParleyError(
                 f"The bytes of {image.url} changed or vanished while they were being packed; "
-                "do not modify the source or the cache while images are fetched, and run again."
+                "do not modify the source or the cache while images are fetched, let other runs that share the cache "
+                "finish, and run again."
             )
         yield f"{image.key}.{image.decision.suffix}", body

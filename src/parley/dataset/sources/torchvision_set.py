@@ -18,11 +18,12 @@ class TorchvisionSet(Tars):
     needs_keys: ClassVar[tuple[str, ...]] = ("dataset", "root")
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the dataset's name and arguments; its classes are known only with its files."""
+        """Return the problems with the root and the dataset's name and arguments. Its files may be missing still."""
         # Imported here because it loads torch.
         from parley.dataset.torchvision_download import check_dataset
 
-        return check_dataset(self.options)
+        root = self.options.root
+        return (self._root_problems() if root is not None and root.exists() else []) + check_dataset(self.options)
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of the dataset, its arguments, the folder of its files, and the classes."""
