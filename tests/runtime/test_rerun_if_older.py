@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SNAKEFILE = """
 from parley.runtime import snakemake_patches
 rule all:

@@ -84,7 +84,7 @@ def test_a_corrupt_archive_is_reported(tmp_path):
     [
         (b"PK\x03\x04" + bytes(100), "is a ZIP archive, not a URL list; unpack it"),
         (bz2.compress(TEXT), "is compressed, not a URL list; decompress it"),
-        (lzma.compress(TEXT), "is compressed, not a URL list; decompress it"),
+        (lzma.compress(TEXT, preset=0), "is compressed, not a URL list; decompress it"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(100), "is a 7z archive, not a URL list; unpack it"),
     ],
 )
