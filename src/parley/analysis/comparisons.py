@@ -9,6 +9,7 @@ import numpy as np
 
 from parley.analysis.evaluations import evaluations_of
 from parley.analysis.summary import UNITS, in_order
+from parley.config.saved_configs import command_for
 from parley.core import markdown
 from parley.core.errors import ParleyError
 from parley.core.formats import change, counted, fraction, listed
@@ -142,7 +143,7 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
         if not evaluations:
             raise ParleyError(
                 f"{folder} contains no evaluation of any run in its config.yaml; run "
-                f"`uv run snakemake --cores 1 evaluate --configfile {folder}/config.yaml`."
+                f"`{command_for('evaluate', folder)}`."
             )
         for one in evaluations:
             name = one["run"] if len(folders) == 1 else f"{folder.absolute().name}/{one['run']}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parley.analysis.evaluations import evaluations_of
 from parley.analysis.summary import SummaryRow, in_order, summarise
-from parley.config.saved_configs import named_runs, read_run
+from parley.config.saved_configs import command_for, named_runs, read_run
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
 from parley.dataset.class_set import read_groups
@@ -147,9 +147,10 @@ class Found:
                 f"{self.folder} has no dialogues of "
                 f"{', '.join(f'{name} {value}' for name, value in asked.items() if value is not None) or 'any run'}; "
                 f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}. To write their dialogues, run "
-                f"`uv run snakemake --cores 1 messages --configfile {self.folder}/config.yaml`."
+                f"`{command_for('messages', self.folder)}`."
             )
-        return pd.concat([frame_of(tidy_columns(_dialogues(path), groups)) for path in wanted], ignore_index=True)
+        dialogues = (_dialogues(path, self.folder) for path in wanted)
+        return pd.concat([frame_of(tidy_columns(one, groups)) for one in dialogues], ignore_index=True)
 
 
 def load(folder: str | Path) -> Found:
@@ -217,15 +218,15 @@ def _curve_rows(folder: Path, expected: Iterable[tuple[str, int]]) -> list[list[
     return rows
 
 
-def _dialogues(path: Path) -> Conversations:
-    """Read a file of messages; raise `ParleyError` if its dialogues are not those of its folder and name."""
+def _dialogues(path: Path, folder: Path) -> Conversations:
+    """Read a file of messages; raise `ParleyError` if its run, seed and split are not those of its path."""
     check_undamaged([path])
     read = read_conversations(path)
     run, seed, part = *owner_of(path), part_of(path)
     if (read.run, read.seed, read.part) != (run, seed, part):
         raise ParleyError(
             f"{path} contains dialogues of run {read.run}, seed {read.seed}, split {read.part}, not of run {run}, seed "
-            f"{seed}, split {part}; remove it and run `uv run snakemake --cores 1 messages` again."
+            f"{seed}, split {part}; remove it and run `{command_for('messages', folder)}`."
         )
     return read
 

@@ -64,6 +64,11 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
     )
 
 
+def command_for(target: str, folder: Path) -> str:
+    """Return the command that makes a target of the experiment in a results folder, by the folder's config.yaml."""
+    return f"uv run snakemake --cores 1 {target} --configfile {folder}/config.yaml"
+
+
 def _target(folder: Path) -> str:
     """Return the path of config.yaml as a target of Snakemake."""
     return f"results/{folder.absolute().name}/config.yaml"

@@ -1,4 +1,4 @@
-"""The schema of the config: read it, validate a config by it, and fill in defaults."""
+"""The schema of the config: read it, and fill in defaults."""
 
 import copy
 import math

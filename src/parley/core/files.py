@@ -198,7 +198,7 @@ def mistaken_for(path: str | Path) -> tuple[str, str]:
 
 
 def mistaken_content(head: bytes) -> tuple[str, str]:
-    """Do what `mistaken_for` does, given the first bytes of a file or of its decompressed content."""
+    """Return what `mistaken_for` returns, given the first bytes of a file or of its decompressed content."""
     if not head:
         return EMPTY, ""
     return next(((kind, fix) for pattern, kind, fix in _MISTAKEN if pattern.match(head)), ("", ""))

@@ -97,7 +97,7 @@ class FailureLog(logging.Handler):
                 "killed (SIGKILL), most often because memory ran out; "
                 "free memory, or run fewer jobs at once with a smaller --cores."
             )
-        # A job that has said why may still crash at its end, such as HDF5 does on a full disk.
+        # A job that has said why may still crash at its end, as HDF5 does on a full disk.
         errors = _errors(log, self._start(number)) if log else []
         if len(errors) > MOST_ERRORS:
             more = f"and {len(errors) - MOST_ERRORS} more in the log"

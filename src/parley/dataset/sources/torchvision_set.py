@@ -18,7 +18,7 @@ class TorchvisionSet(Tars):
     needs_keys: ClassVar[tuple[str, ...]] = ("dataset", "root")
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the root and the dataset's name and arguments. Its files may be missing still."""
+        """Return the problems with the root and the name and arguments of the dataset. Its files may be missing."""
         # Imported here because it loads torch.
         from parley.dataset.torchvision_download import check_dataset
 
