@@ -65,7 +65,7 @@ def test_each_file_of_the_run_that_failed_says_so(results):
         assert failure_in(results / "runs/fine/1" / name) is None, name
 
 
-def test_measures_and_claims_pass_over_the_run_that_failed(project, results):
+def test_measures_and_claims_skip_the_run_that_failed(project, results):
     config = project.folder / "half.yaml"
     project.snakemake("--cores", "2", "metrics", "claims", config=config)
     assert failure_in(results / "runs/lost/1/interventions.json") is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.left_out import log_passed_over, passed_over_text
+from parley.dataset.left_out import log_skipped_files, skipped_files_text
 from parley.dataset.listing import Listing, image_key
 from parley.dataset.sources import SourceOptions, open_source
 from parley.dataset.split_plan import Counts, needed_images
@@ -55,7 +55,7 @@ def select(
     for kind, lines in sorted(listing.issues.items()):
         examples = listing.issues.examples(kind)
         logger.warning("%d of %d entries in the list have the issue %s%s", lines, listing.lines, kind, examples)
-    log_passed_over(logger, listing.passed_over)
+    log_skipped_files(logger, listing.skipped_files)
     if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)
     rows = ((one.name, image_key(url), url) for one in classes for url in listing.urls[one.name])
@@ -101,8 +101,8 @@ def shortages(
             f"{len(found)} of {len(classes)} classes have too few candidates: remove them from the "
             f"class set, lower the counts of `split`, {limits}or choose a source that has more."
         )
-        if listing.passed_over:
-            found.append(f"{passed_over_text(listing.passed_over)}.")
+        if listing.skipped_files:
+            found.append(f"{skipped_files_text(listing.skipped_files)}.")
     return found
 
 

@@ -44,14 +44,14 @@ def _shown(name: str) -> str:
     return shown if len(shown) <= _LONGEST else f"{shown[:_START]}[…]{shown[-_END:]}"
 
 
-def log_passed_over(logger: logging.Logger, passed_over: LeftOut, where: str = "") -> None:
+def log_skipped_files(logger: logging.Logger, skipped_files: LeftOut, where: str = "") -> None:
     """Log files that are not images: as information if all are hidden or text files, otherwise as a warning."""
-    if passed_over:
-        level = logging.INFO if passed_over.keys() <= {HIDDEN, TEXT} else logging.WARNING
-        logger.log(level, "%s%s.", where, passed_over_text(passed_over))
+    if skipped_files:
+        level = logging.INFO if skipped_files.keys() <= {HIDDEN, TEXT} else logging.WARNING
+        logger.log(level, "%s%s.", where, skipped_files_text(skipped_files))
 
 
-def passed_over_text(passed_over: LeftOut) -> str:
+def skipped_files_text(skipped_files: LeftOut) -> str:
     """Return a sentence, without its full stop, about files that are not images."""
-    advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in passed_over else ""
-    return f"Files skipped because they are not images in a supported format: {passed_over}{advice}"
+    advice = "; reading HEIC needs a plug-in for Pillow: convert these files to JPEG" if HEIC in skipped_files else ""
+    return f"Files skipped because they are not images in a supported format: {skipped_files}{advice}"

@@ -86,7 +86,7 @@ class Listing:
         Number of lines or entries by issue. A line or entry counts once, under the first issue found in it.
     others
         Classes that the source lists by a name or wnid that is not in the class set; empty if it is a URL list.
-    passed_over
+    skipped_files
         Number of files of the classes that are not images in a supported format, by kind of file.
     """
 
@@ -95,7 +95,7 @@ class Listing:
     entries: Counter[str] = field(default_factory=Counter)
     issues: LeftOut = field(default_factory=LeftOut)
     others: set[str] = field(default_factory=set)
-    passed_over: LeftOut = field(default_factory=LeftOut)
+    skipped_files: LeftOut = field(default_factory=LeftOut)
 
 
 class ListingBuilder:

@@ -127,7 +127,7 @@ def test_images_are_recognised_by_their_bytes_and_skipped_files_counted(make, tm
         listing = select(options, [LION], counts, tmp_path / "candidates.tsv", url_list)
     names = [url.rpartition("/")[2] for url in listing.urls["lion"]]
     assert names == sorted(FOUND)
-    counted = source.passed_over if url_list else listing.passed_over
+    counted = source.skipped_files if url_list else listing.skipped_files
     assert counted == COUNTS
     messages = [record.getMessage() for record in caplog.records]
     (told,) = [one for one in messages if "skipped" in one]
@@ -160,7 +160,7 @@ def test_links_to_folders_and_hidden_folders_are_named(tmp_path):
     (tmp_path / "lion/more").symlink_to(tmp_path / "more")
     listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
     assert listing.urls["lion"] == ["lion/a.jpg"]
-    assert str(listing.passed_over) == "1 hidden (lion/.git), 1 links to folders (lion/more)"
+    assert str(listing.skipped_files) == "1 hidden (lion/.git), 1 links to folders (lion/more)"
 
 
 def test_skipped_members_of_tars_are_named(tmp_path):
@@ -172,7 +172,7 @@ def test_skipped_members_of_tars_are_named(tmp_path):
         tar.addfile(link)
     listing = open_source(SourceOptions("tars", root=tmp_path)).listing([LION], None)
     assert listing.urls["lion"] == ["lion.tar!../b.jpg", "lion.tar!./a.jpg"]
-    assert str(listing.passed_over) == (
+    assert str(listing.skipped_files) == (
         "2 hidden (lion.tar!./.cache/a.jpg, lion.tar!._c.jpg), 1 links, devices or sparse files (lion.tar!d.jpg)"
     )
 
@@ -213,7 +213,7 @@ def test_names_with_a_usual_suffix_are_candidates_without_being_opened(tmp_path)
     (tmp_path / "lion/phone.jpg").write_bytes(HEIC)
     listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
     assert listing.urls["lion"] == ["lion/page.jpg", "lion/phone.jpg", "lion/pipe.jpg"]
-    assert not listing.passed_over
+    assert not listing.skipped_files
     images = Images(tmp_path / "cache", tmp_path, FetchOptions())
     try:
         images.submit(("0" * 32, "lion/phone.jpg"), 0)
@@ -229,7 +229,7 @@ def test_unreadable_files_are_counted(tmp_path):
     (tmp_path / "lion/nothing").symlink_to("nowhere")
     (tmp_path / "lion/circle").symlink_to("circle")
     listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
-    assert listing.passed_over == {"unreadable": 3}
+    assert listing.skipped_files == {"unreadable": 3}
     assert LocalFiles(tmp_path, 99).get("lion/nothing").error == "missing"
 
 
@@ -252,5 +252,5 @@ def test_looking_into_many_files_takes_little_time(tmp_path):
     start = time.process_time()
     listing = source.listing([LION], None)
     assert time.process_time() - start < number * 100e-6
-    assert len(listing.urls["lion"]) == listing.passed_over["text"] == number
+    assert len(listing.urls["lion"]) == listing.skipped_files["text"] == number
     assert HEAD_BYTES <= 4096  # one block of a disk

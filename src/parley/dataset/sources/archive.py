@@ -26,7 +26,7 @@ from parley.dataset.archives import (
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import download
 from parley.dataset.image_signatures import HEAD_BYTES, has_image_suffix, is_hidden
-from parley.dataset.left_out import LeftOut, log_passed_over, passed_over_text
+from parley.dataset.left_out import LeftOut, log_skipped_files, skipped_files_text
 from parley.dataset.partial_downloads import exclusive_lock
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint
 
@@ -90,7 +90,7 @@ class ImageArchive(EntrySource):
         path = self._path()
         if path == self._local:
             _check_local(path, self.options)
-        self.passed_over = LeftOut()
+        self.skipped_files = LeftOut()
         try:
             found, skipped, elsewhere = self._found(path)
         except DAMAGED as error:
@@ -100,13 +100,13 @@ class ImageArchive(EntrySource):
         for problem, count in skipped.items():
             examples = skipped.examples(problem)
             logger.warning("%s: images skipped because they are %s: %d%s.", path, problem, count, examples)
-        log_passed_over(logger, self.passed_over, f"{path}: ")
+        log_skipped_files(logger, self.skipped_files, f"{path}: ")
         where = ", ".join(self.options.members)
         if not found:
             reasons = [f"its images are {', '.join(skipped)}"] if skipped else []
             reasons += [f"it has {elsewhere}{_hint(elsewhere, classes)}"] if elsewhere else []
             instead = "; ".join(reasons) or "it has no images at all"
-            instead += f" ({passed_over_text(self.passed_over)})" if self.passed_over else ""
+            instead += f" ({skipped_files_text(self.skipped_files)})" if self.skipped_files else ""
             raise ParleyError(f"{path} has no image that matches source.archive.members ({where}); {instead}.")
         if number := elsewhere[_IMAGES]:
             named = elsewhere.examples(_IMAGES)

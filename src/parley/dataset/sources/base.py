@@ -197,7 +197,7 @@ class EntrySource(Source):
 
     def __init__(self, options: SourceOptions) -> None:
         super().__init__(options)
-        self.passed_over = LeftOut()
+        self.skipped_files = LeftOut()
         """Number of files that `entries` has skipped because they are not images, by kind of file."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
@@ -215,7 +215,7 @@ class EntrySource(Source):
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class: those of `entries` that pass the filter, without duplicates."""
         entries = self.entries(classes) if url_list is None else stream_table(url_list, _LISTING_COLUMNS)
-        self.passed_over = LeftOut()
+        self.skipped_files = LeftOut()
         builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing, named = builder.listing, class_labels(classes)
         for label, address in entries:
@@ -230,7 +230,7 @@ class EntrySource(Source):
                     listing.issues.add(issue, address)
             else:
                 listing.others.add(label)
-        listing.passed_over = self.passed_over
+        listing.skipped_files = self.skipped_files
         return listing
 
     def write_listing(self, classes: Sequence[ImageClass], destination: Path) -> None:
@@ -239,9 +239,9 @@ class EntrySource(Source):
         write_table(destination, _LISTING_COLUMNS, ((label, storable(address)) for label, address in entries))
 
     def _is_image(self, name: str, head: Callable[[], bytes], address: str) -> bool:
-        """Return whether a file is an image, by `reason_to_pass_over`; if not, count it."""
-        if reason := reason_to_pass_over(name, head):
-            self.passed_over.add(reason, address)
+        """Return whether a file is an image, by `reason_to_skip`; if not, count it."""
+        if reason := reason_to_skip(name, head):
+            self.skipped_files.add(reason, address)
         return not reason
 
     def _issue_of(self, address: str) -> ParseIssue | None:
@@ -260,7 +260,7 @@ def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
     return named | {form: one.name for one in classes for form in spellings(one.name)}
 
 
-def reason_to_pass_over(name: str, head: Callable[[], bytes]) -> str:
+def reason_to_skip(name: str, head: Callable[[], bytes]) -> str:
     """Return the kind of a file that is not an image, by its name or first bytes; an empty string for an image.
 
     Parameters

@@ -20,7 +20,7 @@ from parley.core.tar_headers import is_file, members_of
 from parley.dataset.archives import NOT_REGULAR, TAR, nested_tars, why_not_read
 from parley.dataset.class_set import ImageClass
 from parley.dataset.image_signatures import HEAD_BYTES, HIDDEN
-from parley.dataset.left_out import log_passed_over
+from parley.dataset.left_out import log_skipped_files
 from parley.dataset.listing import storable
 from parley.dataset.sources.archive import store_of, stored, template_problems
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_facts
@@ -139,11 +139,11 @@ class Folder(_OnePerClass):
             ) from error
         for name, is_folder, is_link in found:
             if name.startswith("."):
-                self.passed_over.add(HIDDEN, f"{folder.name}/{above}{name}")
+                self.skipped_files.add(HIDDEN, f"{folder.name}/{above}{name}")
             elif not is_folder:
                 yield above + name
             elif is_link:
-                self.passed_over.add("links to folders", f"{folder.name}/{above}{name}")
+                self.skipped_files.add("links to folders", f"{folder.name}/{above}{name}")
             else:
                 yield from self._files_below(folder, f"{above}{name}/")
 
@@ -226,7 +226,7 @@ class Tars(_OnePerClass):
                 findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
             else:
                 yield from ((image_class.name, address) for (address,) in stream_table(names, ["address"]))
-        log_passed_over(logger, self.passed_over)
+        log_skipped_files(logger, self.skipped_files)
         findings.raise_if_any()
 
     def _downloaded(self, image_class: ImageClass) -> list[str]:
@@ -253,7 +253,7 @@ class Tars(_OnePerClass):
     def _holds_image(self, stream: BinaryIO, member: tarfile.TarInfo, tar: str) -> bool:
         address = f"{tar}!{member.name}"
         if not is_file(member):
-            self.passed_over.add(NOT_REGULAR, address)
+            self.skipped_files.add(NOT_REGULAR, address)
             return False
         head = partial(os.pread, stream.fileno(), min(member.size, HEAD_BYTES), member.offset_data)
         return self._is_image(member.name, head, address)
