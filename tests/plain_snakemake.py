@@ -20,8 +20,9 @@ def shown_modules(*given, **named):
             yield one
 
 
-pkgutil.iter_modules = shown_modules
-from snakemake.cli import main  # noqa: E402 - it looks for plugins when it is imported
+if __name__ == "__main__":
+    pkgutil.iter_modules = shown_modules
+    from snakemake.cli import main  # It looks for plugins when it is imported.
 
-sys.argv[0] = "snakemake"
-main()
+    sys.argv[0] = "snakemake"
+    main()

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 from PIL import Image
 from tiny_runs import TINY
+from warm_python import warm_python
 
 ROOT = Path(__file__).parents[1]
 SEEN, UNSEEN, PER_CLASS = ("ant", "bee", "cat", "dog"), ("elk", "fox"), 40
@@ -104,7 +105,7 @@ def command(cores: int, targets: tuple[str, ...] = TARGETS) -> list[str]:
 def run(folder: Path, cores: int = 2, targets: tuple[str, ...] = TARGETS, ok: bool = True) -> str:
     """Make everything, or the targets; return what was told."""
     done = subprocess.run(
-        command(cores, targets),
+        [warm_python(), *command(cores, targets)[1:]],
         cwd=folder,
         text=True,
         stdout=subprocess.PIPE,

@@ -3,17 +3,15 @@
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from warm_python import warm_python
+from whole_lines import ROOT, SNAKEMAKE
 
 from parley.config.paths import MOST_BY_FILE, SHARDS, Paths, grouped, shards_of
 from parley.core.files import by_class, files_for, files_in
 from parley.dataset.class_set import ImageClass
-
-ROOT = Path(__file__).parents[2]
 
 
 def names_of(count):
@@ -88,7 +86,7 @@ def planned(folder, classes, *arguments, **config):
     evaluation = {"recorded_images": 10}  # All dialogues about 22,000 classes would need terabytes.
     config = {"experiment": "many", "classes": "many.tsv", "source": source, "evaluation": evaluation, **config}
     (folder / "many.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    command = [warm_python(), *SNAKEMAKE[1:], "-n", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     done = subprocess.run(
         [*command, "--configfile", "many.yaml", "--quiet", "host"],
         cwd=folder,

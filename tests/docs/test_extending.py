@@ -11,6 +11,8 @@ import h5py
 import pytest
 import yaml
 from tiny_runs import TINY, write_classes
+from warm_python import warm_python
+from whole_lines import SNAKEMAKE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/development/extending.md").read_text(encoding="utf-8")
@@ -73,9 +75,9 @@ def extended(tmp_path_factory):
     return folder
 
 
-def called(folder, *command):
+def called(folder, *command, python=(sys.executable, "-m")):
     done = subprocess.run(
-        [sys.executable, "-m", *command],
+        [*python, *command],
         cwd=folder, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder / "src"), "HOME": str(folder)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500,
     )  # fmt: skip
@@ -129,7 +131,8 @@ def test_an_experiment_has_them(extended):
     runs = [{"name": "noisy", "game": {"channel": "noisy", "noise_sd": 1}, "training": {"weight_decay": 0.001}}]
     config = {**TINY, "experiment": "extended", "features": features, "seeds": [1], "runs": runs}
     (extended / "extended.yaml").write_text(yaml.safe_dump(config))
-    called(extended, "snakemake", "--cores", "2", "language", "report", "--configfile", "extended.yaml")
+    targets = ("language", "report")
+    called(extended, *SNAKEMAKE[1:], "--cores", "2", *targets, "--configfile", "extended.yaml", python=[warm_python()])
     results = extended / "results/extended"
     with h5py.File(results / "test.hdf5") as file:
         assert file.attrs["backbone"] == "small"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tiny_runs import TINY, write_classes
+from warm_python import warm_python
 from whole_lines import SNAKEMAKE, copy_project
 
 LONGEST_S = 1500
@@ -25,9 +26,9 @@ class Project:
 
     folder: Path
 
-    def snakemake(self, *arguments, config=None, ok=True):
+    def snakemake(self, *arguments, config=None, ok=True, python=None):
         # What jobs say is looked at, too: the view of stages has tests of its own.
-        command = [*SNAKEMAKE, "--logger-parley-full", *arguments]
+        command = [python or warm_python(), *SNAKEMAKE[1:], "--logger-parley-full", *arguments]
         if config is not None:
             command += ["--configfile", str(config)]
         done = subprocess.run(

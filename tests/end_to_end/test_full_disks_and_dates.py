@@ -8,6 +8,7 @@ import time
 
 import pytest
 from tiny_runs import TINY
+from warm_python import warm_python
 from whole_lines import SNAKEMAKE
 
 pytestmark = pytest.mark.slow
@@ -35,7 +36,7 @@ def ended(project, *arguments, seconds=60, **environment):
     """The exit status, output and duration of a call of Snakemake, as a user sees it."""
     began = time.monotonic()
     done = subprocess.run(
-        [*SNAKEMAKE, *arguments, "--cores", "2", "--configfile", "tiny.yaml"],
+        [warm_python(), *SNAKEMAKE[1:], *arguments, "--cores", "2", "--configfile", "tiny.yaml"],
         cwd=project.folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,

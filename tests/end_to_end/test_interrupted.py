@@ -10,7 +10,7 @@ import pytest
 from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
-LONGER = {**TINY, "training": {**TINY["training"], "steps": 2000, "dev_every": 100}}
+LONGER = {**TINY, "training": {**TINY["training"], "steps": 600, "dev_every": 100}}
 
 
 @pytest.fixture(scope="module")

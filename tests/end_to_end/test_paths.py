@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tiny_runs import TINY
+from warm_python import warm_python
 from whole_lines import ROOT, SNAKEMAKE, picture
 
 pytestmark = pytest.mark.slow
@@ -18,9 +19,9 @@ LONGEST_S = 600
 WORLD = {"experiment": "world", **TINY, "classes": "config/classes/world.tsv"}
 
 
-def run(folder, *command, python=sys.executable, ok=True):
+def run(folder, *command, python=None, ok=True):
     done = subprocess.run(
-        [python, *SNAKEMAKE[1:], *command],
+        [python or warm_python(), *SNAKEMAKE[1:], *command],
         cwd=folder,
         text=True,
         stdout=subprocess.PIPE,

@@ -3,10 +3,10 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_python import warm_python
 
 from parley.runtime import code_digest
 
@@ -99,11 +99,12 @@ print(*(name for name in sys.modules if name.split(".")[0] == "parley"))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [*sorted(SCRIPTS.glob("[!s]*.py")), SCRIPTS / "settle.py"], ids=lambda path: path.stem)
-def test_a_digest_covers_every_module_that_the_script_loads(path):
+def test_a_digest_covers_every_module_that_the_script_loads(tmp_path, path):
     """Python itself says which: a digest that lost its way through the package would cover fewer, without an error."""
-    program = IMPORTS_OF_A_SCRIPT.format(source=str(ROOT / "src"))
+    program = tmp_path / "imports.py"
+    program.write_text(IMPORTS_OF_A_SCRIPT.format(source=str(ROOT / "src")))
     done = subprocess.run(
-        [sys.executable, "-c", program, str(path)], cwd=SCRIPTS, text=True, capture_output=True, check=True, timeout=120
+        [warm_python(), program, path], cwd=SCRIPTS, text=True, capture_output=True, check=True, timeout=120
     )
     loaded = set(done.stdout.split())
     assert loaded - {"parley"}, "the script loads nothing of the package"

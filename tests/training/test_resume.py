@@ -4,13 +4,13 @@ import logging
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from easy_runs import left_by, run
+from warm_python import warm_python
 
 from parley.core.errors import ParleyError
 from parley.training.checkpoint import read_values
@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).parents[1] / "easy_runs.py"
 
 def start(folder, steps, seeds=""):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), str(steps), *([seeds] if seeds else [])],
+        [warm_python(), str(SCRIPT), str(folder), str(steps), *([seeds] if seeds else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
