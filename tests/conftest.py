@@ -1,5 +1,6 @@
 """What tests of all kinds share, and which of them a bare `pytest` runs."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from web_servers import WebServer, image_server
 
 # What the tests compute is small: on more threads it takes longer, and sums round by how many there are.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Each full collection looks at all that the tests import, and would take a third of the time until the first test.
+gc.disable()
 
 # A machine busy with other work is no failure of what is tested. The same examples are drawn in each run, so that a
 # failure is that of a change; `benchmarks/fuzz.py` and PARLEY_LONG=1 draw others.
@@ -59,6 +63,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
         config.stash[LEFT_OUT] = len(left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but none that was there before the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def is_slow(item: pytest.Item) -> bool:

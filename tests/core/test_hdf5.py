@@ -131,6 +131,7 @@ def every(part):
     return part
 
 
+@pytest.mark.slow
 def test_a_dataset_that_refers_to_itself_is_refused_by_every_reader(every, tmp_path):
     paths = []
     for name in COLUMNS:

@@ -284,8 +284,8 @@ def test_complete_partial_file_is_not_requested_again(web, tmp_path):
         ("sendto/a:99999999", {}, "InvalidURL: Failed to parse"),
         (f"sendto/{300 * 'a'}", {}, "LocationParseError: Failed to parse"),
         ("drip/a", {}, "timed out: under 5000 bytes/s"),
-        ("dripheaders/a", {}, "timed out: under 5000 bytes/s"),
-        ("dripline/a", {}, "timed out: under 5000 bytes/s"),
+        pytest.param("dripheaders/a", {}, "timed out: under 5000 bytes/s", marks=pytest.mark.slow),
+        pytest.param("dripline/a", {}, "timed out: under 5000 bytes/s", marks=pytest.mark.slow),
         ("falls/503/a", {}, "HTTP status 503"),
         ("status/206/a", {}, "HTTP status 206, although the whole file was requested"),
         ("status/416/a", {}, "HTTP status 416, although the whole file was requested"),
@@ -328,6 +328,7 @@ def test_retry_after_is_obeyed_up_to_two_minutes(web, tmp_path):
     download([web.url("limited/soon/a.jpg")], tmp_path / "third")
 
 
+@pytest.mark.slow
 def test_silent_host_is_tried_last_for_later_files(web, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(downloads, "RETRIES", 1)
     mirror = web.url(f"file/tag/{SIZE}").replace("127.0.0.1", "localhost")

@@ -28,6 +28,7 @@ def accuracy(checkpoint):
     return score(rollout_split(setup).of(0), setup.target_index, 1)["accuracy@1"]
 
 
+@pytest.mark.slow
 def test_messages_of_other_images_bring_accuracy_to_chance(trained):
     assert accuracy(trained) > 0.9
     # 48 images of 4 classes: chance is 0.25 with a standard error of 0.0625.

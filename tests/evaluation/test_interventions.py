@@ -63,6 +63,7 @@ def scored(checkpoint, k=2):
     return score(play(checkpoint, spec), spec.target_index, k)
 
 
+@pytest.mark.slow
 def test_every_intervention_occurs_once(found):
     names = list(found)
     counts = [0, 1, 2, 4, 6]

@@ -37,6 +37,7 @@ def test_a_resnets_features_equal_those_of_a_plain_walk(tmp_path, network, plain
     assert backbone.layers["map"].shape == (512, side, side)
 
 
+@pytest.mark.slow
 def test_the_originals_pooling_differs_from_the_mean_over_all_cells(tmp_path):
     pixels = torch.randint(0, 256, (1, 3, 227, 227), dtype=torch.uint8)
     features = load_backbone(feature_options("resnet18", "random", 0, "original"), tmp_path, "cpu").features(pixels)

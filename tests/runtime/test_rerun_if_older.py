@@ -47,12 +47,14 @@ def call(tmp_path):
     return snakemake
 
 
+@pytest.mark.slow
 def test_one_call_makes_both(call, tmp_path):
     call("all", "extra")
     assert "extra.txt" in (tmp_path / "list.txt").read_text()
     assert "Nothing to be done" in call("-n", "all")
 
 
+@pytest.mark.slow
 def test_files_made_later_are_listed_by_the_next_call(call, tmp_path):
     call("all")
     assert "extra.txt" not in (tmp_path / "list.txt").read_text()

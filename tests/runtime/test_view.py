@@ -92,6 +92,7 @@ def test_a_resumed_training_is_announced_once(tmp_path, capsys, message):
     assert [line for line in told if "interrupted" in line] == [f"train_run 1: {message}"]
 
 
+@pytest.mark.slow
 def test_stage_time_excludes_idle_time(capsys):
     handler = made()
     begin(handler, select=2, train=1, all=1)

@@ -45,6 +45,7 @@ def test_tar_and_manifest_contain_the_plans_first_images(web, tmp_path):
     assert Counter(web.requests()) == Counter(row["url"].removeprefix(web.base + "/") for row in rows)
 
 
+@pytest.mark.slow
 def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
     bad = {
         "status/404": "not_found",

@@ -142,6 +142,7 @@ pieces = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(pieces, max_size=60).map(b"".join))
 @settings(max_examples=400)
 def test_the_vectorised_reader_agrees_with_a_plain_one(tmp_path_factory, content):

@@ -58,6 +58,7 @@ def whole(tmp_path_factory):
     return folder, text
 
 
+@pytest.mark.slow
 def test_the_numbers_of_the_table_are_those_of_the_summary(whole):
     folder, text = whole
     with (folder / "summary.csv").open(newline="") as stream:
