@@ -10,7 +10,7 @@ import pytest
 from tiny_runs import TINY
 
 pytestmark = pytest.mark.slow
-LONGER = {**TINY, "training": {**TINY["training"], "steps": 600, "dev_every": 100}}
+LONGER = {**TINY, "training": {**TINY["training"], "steps": 200, "dev_every": 50}}
 
 
 @pytest.fixture(scope="module")

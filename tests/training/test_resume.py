@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,23 @@ def start(folder, steps, seeds=""):
     )
 
 
-def undisturbed(folder, steps, seeds=""):
+def finished(folder, steps, seeds=""):
+    """Train to the end, from where the run was interrupted; return what it leaves."""
     process = start(folder, steps, seeds)
     _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
     return [left_by(run) for run in runs_of(folder, seeds)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What a run leaves that nothing interrupts, by its steps and seeds."""
+
+    @cache
+    def left(steps, seeds):
+        return finished(tmp_path_factory.mktemp("undisturbed") / "run", steps, seeds)
+
+    return left
 
 
 def runs_of(folder, seeds):
@@ -61,9 +74,9 @@ def wait_for_lines(folder, more, process):
 
 @pytest.mark.slow
 @together
-def test_runs_killed_at_random_times_give_the_same_bytes(tmp_path, seeds):
-    steps, chance = 600, random.Random(5)
-    expected = undisturbed(tmp_path / "undisturbed", steps, seeds)
+def test_runs_killed_at_random_times_give_the_same_bytes(tmp_path, undisturbed, seeds):
+    steps, chance = 400, random.Random(5)
+    expected = undisturbed(steps, seeds)
     folder, kills = tmp_path / "killed", 0
     runs = runs_of(folder, seeds)
     while not (runs[0] / "metrics.jsonl").exists():
@@ -81,9 +94,9 @@ def test_runs_killed_at_random_times_give_the_same_bytes(tmp_path, seeds):
 
 @pytest.mark.slow
 @together
-def test_four_epochs_equal_two_and_two(tmp_path, seeds):
+def test_four_epochs_equal_two_and_two(tmp_path, undisturbed, seeds):
     """48 images in batches of 16: an epoch is 3 steps."""
-    expected = undisturbed(tmp_path / "undisturbed", 12, seeds)
+    expected = undisturbed(12, seeds)
     folder = tmp_path / "halved"
     first = runs_of(folder, seeds)[0]
     process = start(folder, 12, seeds)
@@ -91,17 +104,17 @@ def test_four_epochs_equal_two_and_two(tmp_path, seeds):
     wait_for_lines(first, 7, process)
     process.kill()
     process.communicate(timeout=300)
-    assert undisturbed(folder, 12, seeds) == expected
+    assert finished(folder, 12, seeds) == expected
 
 
 @pytest.mark.slow
 @together
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
-def test_a_signal_saves_the_runs_and_ends_with_a_message(tmp_path, seeds, sent):
-    expected = undisturbed(tmp_path / "undisturbed", 300, seeds)
+def test_a_signal_saves_the_runs_and_ends_with_a_message(tmp_path, undisturbed, seeds, sent):
+    expected = undisturbed(200, seeds)
     folder = tmp_path / "stopped"
     first = runs_of(folder, seeds)[0]
-    process = start(folder, 300, seeds)
+    process = start(folder, 200, seeds)
     assert wait_for_lines(first, 30, process)
     process.send_signal(sent)
     _, told = process.communicate(timeout=300)
@@ -109,8 +122,8 @@ def test_a_signal_saves_the_runs_and_ends_with_a_message(tmp_path, seeds, sent):
     assert f"Training of seed {seeds.replace(',', ', ') or 1} was asked to stop and is saved at step" in told
     assert "Traceback" not in told
     step = read_values(first / FOLDER / "last.pt")["runs"][0]["step"]
-    assert f"saved at step {step} of 300" in told
-    assert undisturbed(folder, 300, seeds) == expected
+    assert f"saved at step {step} of 200" in told
+    assert finished(folder, 200, seeds) == expected
 
 
 def interrupted(folder, monkeypatch, **options):
