@@ -15,7 +15,7 @@ from web_servers import WebServer, image_server
 # What the tests compute is small: on more threads it takes longer, and sums round by how many there are.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Each full collection looks at all that the tests import, and would take a third of the time until the first test.
+# While tests are collected, garbage collection would visit all imported objects again and again, a third of the time.
 gc.disable()
 
 # A machine busy with other work is no failure of what is tested. The same examples are drawn in each run, so that a
@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Collect garbage again, but none that was there before the tests."""
+    """Enable garbage collection again, and exempt what has been imported."""
     gc.freeze()
     gc.enable()
 

@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 import yaml
-from warm_python import warm_python
-from whole_lines import ROOT, SNAKEMAKE
+from whole_lines import ROOT, preloaded_snakemake
 
 from parley.config.paths import MOST_BY_FILE, SHARDS, Paths, grouped, shards_of
 from parley.core.files import by_class, files_for, files_in
@@ -86,7 +85,7 @@ def planned(folder, classes, *arguments, **config):
     evaluation = {"recorded_images": 10}  # All dialogues about 22,000 classes would need terabytes.
     config = {"experiment": "many", "classes": "many.tsv", "source": source, "evaluation": evaluation, **config}
     (folder / "many.yaml").write_text(yaml.safe_dump(config))
-    command = [warm_python(), *SNAKEMAKE[1:], "-n", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    command = [*preloaded_snakemake(), "-n", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     done = subprocess.run(
         [*command, "--configfile", "many.yaml", "--quiet", "host"],
         cwd=folder,

@@ -11,8 +11,7 @@ import h5py
 import pytest
 import yaml
 from tiny_runs import TINY, write_classes
-from warm_python import warm_python
-from whole_lines import SNAKEMAKE
+from whole_lines import preloaded_snakemake
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/development/extending.md").read_text(encoding="utf-8")
@@ -75,9 +74,9 @@ def extended(tmp_path_factory):
     return folder
 
 
-def called(folder, *command, python=(sys.executable, "-m")):
+def called(folder, *command, by=(sys.executable, "-m")):
     done = subprocess.run(
-        [*python, *command],
+        [*by, *command],
         cwd=folder, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder / "src"), "HOME": str(folder)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500,
     )  # fmt: skip
@@ -132,7 +131,7 @@ def test_an_experiment_has_them(extended):
     config = {**TINY, "experiment": "extended", "features": features, "seeds": [1], "runs": runs}
     (extended / "extended.yaml").write_text(yaml.safe_dump(config))
     targets = ("language", "report")
-    called(extended, *SNAKEMAKE[1:], "--cores", "2", *targets, "--configfile", "extended.yaml", python=[warm_python()])
+    called(extended, "--cores", "2", *targets, "--configfile", "extended.yaml", by=preloaded_snakemake())
     results = extended / "results/extended"
     with h5py.File(results / "test.hdf5") as file:
         assert file.attrs["backbone"] == "small"

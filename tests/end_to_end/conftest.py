@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tiny_runs import TINY, write_classes
-from warm_python import warm_python
-from whole_lines import SNAKEMAKE, copy_project
+from whole_lines import SNAKEMAKE, copy_project, preloaded_snakemake
 
 LONGEST_S = 1500
 SERVED_S = 7200
@@ -26,9 +25,9 @@ class Project:
 
     folder: Path
 
-    def snakemake(self, *arguments, config=None, ok=True, python=None):
+    def snakemake(self, *arguments, config=None, ok=True, preloaded=True):
         # What jobs say is looked at, too: the view of stages has tests of its own.
-        command = [python or warm_python(), *SNAKEMAKE[1:], "--logger-parley-full", *arguments]
+        command = [*(preloaded_snakemake() if preloaded else SNAKEMAKE), "--logger-parley-full", *arguments]
         if config is not None:
             command += ["--configfile", str(config)]
         done = subprocess.run(

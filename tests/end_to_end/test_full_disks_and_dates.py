@@ -8,8 +8,7 @@ import time
 
 import pytest
 from tiny_runs import TINY
-from warm_python import warm_python
-from whole_lines import SNAKEMAKE
+from whole_lines import SNAKEMAKE, preloaded_snakemake
 
 pytestmark = pytest.mark.slow
 RESULTS = "results/tiny"
@@ -36,7 +35,7 @@ def ended(project, *arguments, seconds=60, **environment):
     """The exit status, output and duration of a call of Snakemake, as a user sees it."""
     began = time.monotonic()
     done = subprocess.run(
-        [warm_python(), *SNAKEMAKE[1:], *arguments, "--cores", "2", "--configfile", "tiny.yaml"],
+        [*preloaded_snakemake(), *arguments, "--cores", "2", "--configfile", "tiny.yaml"],
         cwd=project.folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""An experiment that is told to stop while it trains goes on where it was, by running it again."""
+"""An experiment that is stopped by a signal while it trains resumes when it is run again."""
 
 import os
 import signal

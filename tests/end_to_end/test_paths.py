@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tiny_runs import TINY
-from warm_python import warm_python
-from whole_lines import ROOT, SNAKEMAKE, picture
+from whole_lines import ROOT, SNAKEMAKE, picture, preloaded_snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +20,7 @@ WORLD = {"experiment": "world", **TINY, "classes": "config/classes/world.tsv"}
 
 def run(folder, *command, python=None, ok=True):
     done = subprocess.run(
-        [python or warm_python(), *SNAKEMAKE[1:], *command],
+        [*((python, SNAKEMAKE[1]) if python else preloaded_snakemake()), *command],
         cwd=folder,
         text=True,
         stdout=subprocess.PIPE,

@@ -111,8 +111,8 @@ def test_config_that_a_script_reads_by_itself_is_reported(here):
 
 def test_usage_agrees_with_the_benchmark(project):
     config = project.write_config("measured", **{**TINY, "seeds": [1]})
-    # Copies of a process, as `warm_python` makes them, share its memory.
-    project.snakemake("--cores", "2", "train", config=config, python=sys.executable)
+    # Forks share memory with their server.
+    project.snakemake("--cores", "2", "train", config=config, preloaded=False)
     results = project.folder / "results/measured"
     (record,) = results.glob("runs/adaptive/1/.records/train_run-*.json")
     (row,) = read_table(results / "benchmarks/train_run/adaptive-1.tsv", ["s", "max_rss"])

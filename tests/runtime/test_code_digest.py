@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from warm_python import warm_python
+from fork_server import preloaded_python
 
 from parley.runtime import code_digest
 
@@ -104,7 +104,7 @@ def test_a_digest_covers_every_module_that_the_script_loads(tmp_path, path):
     program = tmp_path / "imports.py"
     program.write_text(IMPORTS_OF_A_SCRIPT.format(source=str(ROOT / "src")))
     done = subprocess.run(
-        [warm_python(), program, path], cwd=SCRIPTS, text=True, capture_output=True, check=True, timeout=120
+        [preloaded_python(), program, path], cwd=SCRIPTS, text=True, capture_output=True, check=True, timeout=120
     )
     loaded = set(done.stdout.split())
     assert loaded - {"parley"}, "the script loads nothing of the package"

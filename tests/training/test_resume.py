@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from easy_runs import left_by, run
-from warm_python import warm_python
+from fork_server import preloaded_python
 
 from parley.core.errors import ParleyError
 from parley.training.checkpoint import read_values
@@ -22,7 +22,7 @@ SCRIPT = Path(__file__).parents[1] / "easy_runs.py"
 
 def start(folder, steps, seeds=""):
     return subprocess.Popen(
-        [warm_python(), str(SCRIPT), str(folder), str(steps), *([seeds] if seeds else [])],
+        [preloaded_python(), str(SCRIPT), str(folder), str(steps), *([seeds] if seeds else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from easy_runs import run
+from fork_server import preloaded_python
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from warm_python import warm_python
 
 from parley.config.input_checks import check_inputs
 from parley.core.errors import ParleyError
@@ -77,7 +77,7 @@ def test_a_missing_package_is_an_error_of_the_job(without_tensorboard, tmp_path)
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_has_each_step_once(tmp_path):
-    command = [warm_python(), str(SCRIPT), str(tmp_path), "400", "--tensorboard"]
+    command = [preloaded_python(), str(SCRIPT), str(tmp_path), "400", "--tensorboard"]
     log = tmp_path / FOLDER / "metrics.jsonl"
     for sent in (signal.SIGKILL, signal.SIGTERM):
         before = len(log.read_text().splitlines()) if log.exists() else 0

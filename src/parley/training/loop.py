@@ -118,7 +118,7 @@ def train_runs(
     ParleyError
         If the train split has fewer images than a batch, or after saving on SIGTERM or Ctrl-C.
     """
-    # `torch.use_deterministic_algorithms` does the same, but first imports PyTorch's compiler, as slowly as PyTorch.
+    # `torch.use_deterministic_algorithms` sets the same, but imports PyTorch's compiler, which takes seconds.
     torch.set_deterministic_debug_mode("error" if training.deterministic else "default")
     if training.max_epochs:
         most = training.max_epochs * batches_per_epoch(len(data.train_target_index), training)

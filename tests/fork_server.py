@@ -1,12 +1,12 @@
-"""Python that starts with the large libraries already imported: `warm_python()` is a command like `sys.executable`.
+"""A fork server: `preloaded_python()` returns a command that runs a script with the libraries already imported.
 
-Snakemake takes two seconds to import and torch three, and a test of the whole workflow starts some forty processes. The
-command runs a script in a copy (a fork) of a process that has imported the libraries, but nothing of Parley, and that
-has used none of them: for the script, only the time of its imports differs. Signals, standard streams, the working
-folder, the environment and the exit status are those of the command. Options of Python, such as ``-c``, and another
-hash seed need a process of their own, which they get.
+Importing Snakemake takes two seconds and PyTorch three, and a test of the whole workflow starts some forty processes.
+The command runs its script in a fork of a server process that has imported the libraries, but nothing of Parley. The
+script gets the command's arguments, standard streams, working folder, environment and signals, and the command its exit
+status. With options of Python, such as ``-c``, or PYTHONHASHSEED, the command starts Python itself. The fork server of
+`multiprocessing` runs functions, but Snakemake starts its jobs by a command.
 
-Run as a script, this file is the process that is copied: `warm_python.py <socket>`.
+Run as a script, this file is the server: `fork_server.py <socket>`.
 """
 
 import atexit
@@ -18,6 +18,7 @@ import os
 import runpy
 import selectors
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,14 +42,14 @@ LIBRARIES = (
     "requests",
     "PIL.Image",
 )
-CLIENT = Path(__file__).with_name("warm_client.py")
+CLIENT = Path(__file__).with_name("fork_client.py")
 
 
 @cache
-def warm_python() -> str:
-    """Start the process that is copied, which ends with this one; return the command."""
-    folder = Path(tempfile.mkdtemp(prefix="warm"))
-    atexit.register(lambda: [path.unlink() for path in folder.iterdir()] and folder.rmdir())
+def preloaded_python() -> str:
+    """Start the server, which ends with this process, and return the command."""
+    folder = Path(tempfile.mkdtemp(prefix="fork_server"))
+    atexit.register(shutil.rmtree, folder)
     address = folder / "socket"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
@@ -69,38 +70,39 @@ def warm_python() -> str:
 
 
 class Server:
-    """The process that is copied."""
+    """The server, which forks for each client that connects to its socket."""
 
     def __init__(self, address: str) -> None:
         self.selector = selectors.DefaultSelector()
-        self.running: dict[int, socket.socket] = {}
+        self.clients: dict[int, socket.socket] = {}
+        """The client of each running fork, by the fork's process id."""
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(address)
         self.listening.listen(64)
-        self.woken, wake = os.pipe()
+        self.child_exited, wake = os.pipe()
         os.set_blocking(wake, False)
-        os.set_blocking(self.woken, False)
+        os.set_blocking(self.child_exited, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.selector.register(self.listening, selectors.EVENT_READ)
-        self.selector.register(self.woken, selectors.EVENT_READ, self.tell_of_the_ended)
-        self.selector.register(0, selectors.EVENT_READ, self.end)
+        self.selector.register(self.child_exited, selectors.EVENT_READ, self.report_exited)
+        self.selector.register(0, selectors.EVENT_READ, self.shut_down)
 
     def serve(self) -> tuple[dict[str, Any], list[int]]:
-        """Answer clients; return, in the copy, what it is to run and its standard streams."""
+        """Fork for each client; return only in the forks, with the client's request and its standard streams."""
         while True:
             ready = {key.fileobj: key.data for key, _ in self.selector.select()}
-            # Before a new one starts, as if the client had been the process: a killed one's copy has ended.
-            asked = ready.pop(self.listening, False) is None
+            # New clients come last, so that the fork of a client that was killed has ended before another one starts.
+            is_new = ready.pop(self.listening, False) is None
             for act in ready.values():
                 act()
-            if asked:
+            if is_new:
                 client, _ = self.listening.accept()
-                if request := self.copy(client):
+                if request := self.fork_for(client):
                     return request
 
-    def copy(self, client: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-        """Start a copy of this process; return in the copy what it is to run, here nothing."""
+    def fork_for(self, client: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+        """Read a client's request and fork; return the request and standard streams in the fork, and None here."""
         text, streams, _, _ = socket.recv_fds(client, 1 << 20, 3)
         if not text:
             client.close()
@@ -110,49 +112,49 @@ class Server:
         if pid := os.fork():
             for stream in streams:
                 os.close(stream)
-            self.running[pid] = client
+            self.clients[pid] = client
             self.selector.register(client, selectors.EVENT_READ, lambda: self.kill(pid))
             client.sendall(f"{pid}\n".encode())
             return None
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.selector.close()
-        for one in (self.listening, client, *self.running.values()):
+        for one in (self.listening, client, *self.clients.values()):
             one.close()
         return json.loads(text), streams
 
     def kill(self, pid: int) -> None:
-        """Kill a copy whose client is no longer there."""
-        if pid not in self.running:
+        """Kill a fork whose client has ended."""
+        if pid not in self.clients:  # It exited in the meantime.
             return
-        self.selector.unregister(self.running[pid])
+        self.selector.unregister(self.clients[pid])
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        self.running.pop(pid).close()
+        self.clients.pop(pid).close()
 
-    def end(self) -> None:
-        """End this process and its copies: the tests have ended."""
-        for pid in list(self.running):
+    def shut_down(self) -> None:
+        """Kill all forks and end the server: the process that started it has ended."""
+        for pid in list(self.clients):
             self.kill(pid)
         os._exit(0)
 
-    def tell_of_the_ended(self) -> None:
-        """Send each ended copy's exit status to its client."""
+    def report_exited(self) -> None:
+        """Send the exit status of each fork that has exited to its client."""
         with contextlib.suppress(BlockingIOError):
-            os.read(self.woken, 1 << 16)
-        for pid, client in list(self.running.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
+            os.read(self.child_exited, 1 << 16)
+        for pid, client in list(self.clients.items()):
+            exited, status = os.waitpid(pid, os.WNOHANG)
+            if exited:
                 self.selector.unregister(client)
                 with contextlib.suppress(OSError):
                     client.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
-                self.running.pop(pid).close()
+                self.clients.pop(pid).close()
 
 
 def run(request: dict[str, Any], streams: list[int], python: str) -> NoReturn:
-    """Make of this process what was asked for, run the script, and end.
+    """Run the script of a request in this fork, with the client's streams, folder and environment, and exit.
 
-    What Python does last, to free all modules one by one, would first copy their memory.
+    `os._exit` skips the release of all modules, which would copy the memory that the fork shares with the server.
     """
     os.setsid()
     for number, stream in enumerate(streams):
@@ -168,7 +170,7 @@ def run(request: dict[str, Any], streams: list[int], python: str) -> NoReturn:
     sys.path[:0] = [str(Path(arguments[0]).parent), *filter(None, path.split(os.pathsep))]
     sys.argv = arguments
     if Path(arguments[0]).name == "plain_snakemake.py":
-        sys.executable = python  # So that its jobs are copies, too.
+        sys.executable = python  # Snakemake then starts its jobs as forks, too.
     try:
         runpy.run_path(arguments[0], run_name="__main__")
         status = 0
@@ -187,14 +189,14 @@ def run(request: dict[str, Any], streams: list[int], python: str) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Import the libraries and answer clients; run, in each copy, its script."""
+    """Import the libraries and fork for each client; run the client's script in the fork."""
     address = sys.argv[1]
     server = Server(address)
     sys.argv = [""]
     for library in LIBRARIES:
         importlib.import_module(library)
     sys.path.pop(0)
-    gc.freeze()  # Or each collection in a copy looks at all that was imported.
+    gc.freeze()  # Otherwise, each collection in a fork visits all imported objects and copies their memory.
     os.write(1, b"ready\n")
     request, streams = server.serve()
     run(request, streams, str(Path(address).with_name("python")))

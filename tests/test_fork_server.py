@@ -1,4 +1,4 @@
-"""A script behaves as if it were started by Python itself."""
+"""A script behaves in a fork as if Python itself had started it."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from warm_python import warm_python
+from fork_server import preloaded_python
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ SCRIPTS = {
 }
 
 
-def ended(python, script, folder, **options):
+def ended(python, script, folder):
     environment = {**os.environ, "GIVEN": "é", "PYTHONPATH": str(folder / "added"), "TMPDIR": str(folder)}
     done = subprocess.run(
         [python, script, "a b", "$c"], cwd=folder, env=environment, input="asked", capture_output=True, text=True
@@ -39,13 +39,13 @@ def ended(python, script, folder, **options):
 def test_a_script_gives_the_same_output_and_status(tmp_path, name):
     script = tmp_path / "script.py"
     script.write_text(SCRIPTS[name])
-    assert ended(warm_python(), script, tmp_path) == ended(sys.executable, script, tmp_path)
+    assert ended(preloaded_python(), script, tmp_path) == ended(sys.executable, script, tmp_path)
 
 
 def test_an_exception_is_a_traceback_and_status_1(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("1 / 0")
-    status, out, told = ended(warm_python(), script, tmp_path)
+    status, out, told = ended(preloaded_python(), script, tmp_path)
     assert (status, out) == (1, "")
     assert told.endswith("ZeroDivisionError: division by zero\n")
 
@@ -54,10 +54,10 @@ def test_an_exception_is_a_traceback_and_status_1(tmp_path):
     "arguments", [["-c", "import sys; print(sys.modules.keys() & {'torch'})"], ["-m", "this"], ["--version"]]
 )
 def test_options_of_python_start_a_process_of_its_own(arguments):
-    warm, cold = (
-        subprocess.run([python, *arguments], capture_output=True) for python in (warm_python(), sys.executable)
+    found, expected = (
+        subprocess.run([python, *arguments], capture_output=True) for python in (preloaded_python(), sys.executable)
     )
-    assert (warm.returncode, warm.stdout) == (cold.returncode, cold.stdout)
+    assert (found.returncode, found.stdout) == (expected.returncode, expected.stdout)
 
 
 WAITS = """
@@ -72,12 +72,12 @@ time.sleep(60)
 def test_signals_reach_the_script(tmp_path, sent):
     script = tmp_path / "script.py"
     script.write_text(WAITS)
-    with subprocess.Popen([warm_python(), script], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([preloaded_python(), script], stdout=subprocess.PIPE, text=True) as process:
         pid = int(process.stdout.readline())
         process.send_signal(sent)
         assert process.stdout.read() == ""  # Nobody has it open any longer.
     assert process.returncode == (7 if sent == signal.SIGTERM else -sent)
-    # What starts next finds the script ended, as after a kill of the process itself.
+    # The next script finds it ended, as if the process itself had been killed.
     gone = f"import os\ntry: os.kill({pid}, 0)\nexcept ProcessLookupError: print('gone')"
     script.write_text(gone)
-    assert subprocess.run([warm_python(), script], capture_output=True, text=True).stdout == "gone\n"
+    assert subprocess.run([preloaded_python(), script], capture_output=True, text=True).stdout == "gone\n"

@@ -1,6 +1,6 @@
-"""Run a script in a copy of the process of `warm_python.py`: `warm_client.py <socket> <python> <arguments of Python>`.
+"""Client of the fork server: `fork_client.py <socket> <python> <script or options> ...` runs a script in a fork.
 
-It starts with each script, so that it imports little: `pathlib` and `socket` take longer than all else here.
+It runs for every script, so it avoids `pathlib` and `socket`, which take longer to import than all else here.
 """
 
 import _socket
@@ -23,18 +23,18 @@ while sent < len(text):
     sent += client.send(text[sent:])
 
 
-def number() -> int:
-    """Return the number that the server says next."""
-    said = b""
-    while not said.endswith(b"\n"):
-        said += client.recv(1) or sys.exit("The process of warm_python.py has ended.")
-    return int(said)
+def receive_number() -> int:
+    """Receive a number from the server."""
+    received = b""
+    while not received.endswith(b"\n"):
+        received += client.recv(1) or sys.exit("The fork server has ended.")
+    return int(received)
 
 
-pid = number()
-for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(one, lambda sent, frame: os.kill(pid, sent))
-status = number()
+pid = receive_number()
+for forwarded in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(forwarded, lambda number, frame: os.kill(pid, number))
+status = receive_number()
 if status < 0:
     if -status != signal.SIGKILL:
         signal.signal(-status, signal.SIG_DFL)
