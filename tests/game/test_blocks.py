@@ -57,12 +57,14 @@ def test_replayed_attention_equals_the_dense_formula(seeds, shared, full, block)
     sizes = [batch, batch, batch] if full else [batch, 3, 1]
     rows = torch.arange(batch).repeat(3) if full else torch.tensor([0, 1, 2, 3, 0, 2, 3, 2])
     packed = PackedIndex(sizes, rows.expand(seeds, -1), None, None, None, full)
-    cells = numbers(5, seeds, 1 if shared else batch, items, 7)
+    cells = numbers(5, seeds, 1 if shared else batch, items, 7).detach()
     query = numbers(6, seeds, len(rows), width)
-    inputs = [cells, query, module.item.weight, module.energy.weight, module.energy.bias]
+    inputs = [query, module.item.weight, module.item.bias, module.energy.weight, module.energy.bias]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "BLOCK", block)
-        keys = module.item(cells)
+        with torch.no_grad():
+            stored = module.keys(cells)
+        keys = module.replay_keys(cells, stored)
         with torch.no_grad():
             caches = [
                 module.compute_energies(keys if shared else pick(keys, own), part)

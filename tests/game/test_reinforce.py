@@ -97,14 +97,12 @@ class TinyGame:
         later = receiver.listen(second, state).after
         scores, early = likelihood(state)
         final_scores, late = likelihood(later)
-        asked = receiver.message_logits(
-            receiver.expected_description(known, receiver.attend(known, state), scores.softmax(-1)), state
-        )
+        asked = receiver.message(known, receiver.attend(known, state), scores.softmax(-1), state).logits
         go_on = receiver.go_on_logits(state)
         expected = self.expected(views, [first, second], question, [state, later], late)
         found = {
-            "first": log_of(sender.first_logits(views[0]), first),
-            "second": log_of(sender.reply_logits(views[1], question), second),
+            "first": log_of(sender.first_message(views[0]).logits, first),
+            "second": log_of(sender.reply(views[1], question).logits, second),
             "question": log_of(asked, question),
             "going": torch.nn.functional.logsigmoid(go_on),
             "stopping": torch.nn.functional.logsigmoid(-go_on),
@@ -140,8 +138,8 @@ class TinyGame:
 class _Flat:
     """A packed index in which each turn is a dialogue."""
 
-    def add_per_dialogue(self, values, of_dialogues):
-        return values + of_dialogues
+    def add_per_dialogue_(self, values, of_dialogues):
+        values.add_(of_dialogues)
 
 
 def log_of(logits, bits):

@@ -71,16 +71,31 @@ def test_previous_and_last_link_the_turns_of_each_dialogue(small_game):
 
 def test_by_turn_undoes_by_dialogue(small_game):
     packed = Played(small_game).packed
-    count = packed.rows.shape[1] - packed.batch
+    count = packed.rows.shape[1]
     values = torch.rand(2, count, 3)
     grid = packed.by_dialogue(values)
     assert torch.equal(packed.by_turn(grid), values)
     for seed in range(2):
         for position in range(count):
-            row = packed.rows[seed, packed.batch + position]
-            exchange = next(t for t in range(len(packed.sizes)) if position < sum(packed.sizes[1 : t + 2]))
+            row = packed.rows[seed, position]
+            exchange = next(t for t in range(len(packed.sizes)) if position < sum(packed.sizes[: t + 1]))
             assert torch.equal(grid[seed, row, exchange], values[seed, position])
     assert (grid != 0).sum() == (values != 0).sum()
+
+
+def test_after_the_first_exchange_rows_are_positions_among_the_dialogues_of_the_second(small_game):
+    packed = Played(small_game).packed
+    later = packed.after_first()
+    assert later.sizes == packed.sizes[1:]
+    for seed in range(2):
+        second = packed.rows[seed, packed.batch :][: packed.sizes[1]].tolist()
+        assert [second[row] for row in later.rows[seed].tolist()] == packed.rows[seed, packed.batch :].tolist()
+        for position, before in enumerate(later.previous[seed].tolist()):
+            own = packed.batch + packed.sizes[1] + position
+            assert before == packed.previous[seed, own - packed.batch] - packed.batch
+        for row, position in zip(second, later.last[seed].tolist(), strict=True):
+            assert position == max(packed.last[seed, row].item() - packed.batch, 0)
+    assert torch.equal(later.mask, packed.mask[:, packed.batch :])
 
 
 def test_values_of_dialogues_are_repeated_per_turn(small_game):
@@ -88,7 +103,12 @@ def test_values_of_dialogues_are_repeated_per_turn(small_game):
     of_dialogues, values = torch.rand(2, packed.batch, 3), torch.rand(2, packed.rows.shape[1], 3)
     expected = torch.stack([of_dialogues[seed][packed.rows[seed]] for seed in range(2)])
     assert torch.equal(packed.repeat_per_turn(of_dialogues), expected)
-    torch.testing.assert_close(packed.add_per_dialogue(values, of_dialogues), values + expected)
+    total = values.clone()
+    packed.add_per_dialogue_(total, of_dialogues)
+    torch.testing.assert_close(total, values + expected)
+    for seed, own in enumerate(packed.sum_per_dialogue(values)):
+        for row, found in enumerate(own):
+            torch.testing.assert_close(found, values[seed][packed.rows[seed] == row].sum(0))
     sums = packed.mask @ packed.one_hot_exchanges(packed.mask)
     assert sums.sum(1).tolist() == packed.mask.sum(1).tolist()
     assert sums[:, 0].tolist() == [packed.batch] * 2
@@ -105,4 +125,8 @@ def test_a_full_index_gives_the_same_results_as_the_general_case(small_game):
     assert torch.equal(full.repeat_per_turn(values), gaps.repeat_per_turn(values))
     assert torch.equal(full.one_hot_exchanges(full.mask), gaps.one_hot_exchanges(gaps.mask))
     turns = torch.rand(1, size * steps, 1)
-    torch.testing.assert_close(full.add_per_dialogue(turns, values), gaps.add_per_dialogue(turns, values))
+    torch.testing.assert_close(full.sum_per_dialogue(turns), gaps.sum_per_dialogue(turns))
+    totals = [turns.clone(), turns.clone()]
+    for packed, total in zip((full, gaps), totals, strict=True):
+        packed.add_per_dialogue_(total, values)
+    torch.testing.assert_close(*totals)

@@ -7,7 +7,7 @@ baseline from the rewards of a batch. Training changes only parameters and buffe
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -86,12 +86,52 @@ class Learned(Baseline):
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
         """Return the predicted reward of each turn, the output of the network."""
-        hidden = linear(inputs.per_turn.detach(), self.first.weight[..., self.dialogue_size :], self.first.bias)
-        if inputs.per_dialogue is not None:
-            # Equivalent to applying the layer to both vectors concatenated, but per_dialogue is projected only once.
-            from_dialogue = linear(inputs.per_dialogue.detach(), self.first.weight[..., : self.dialogue_size])
-            hidden = packed.add_per_dialogue(hidden, from_dialogue)
-        return self.last(hidden.relu())[..., 0]  # type: ignore[no-any-return]
+        per_dialogue = None if inputs.per_dialogue is None else inputs.per_dialogue.detach()
+        weights = (self.first.weight, self.first.bias, self.last.weight, self.last.bias)
+        predicted: Tensor = _LearnedPrediction.apply(inputs.per_turn.detach(), per_dialogue, *weights, packed)
+        return predicted
+
+
+class _LearnedPrediction(torch.autograd.Function):
+    """Autograd function of a learned baseline, w·relu(V·[per_dialogue, per_turn] + b) + c, without gradient of inputs.
+
+    `per_dialogue` is projected once per dialogue instead of once per turn. The hidden layer is the largest tensor of a
+    training step without attention, so both passes overwrite it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        per_turn: Tensor,
+        per_dialogue: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        last_weight: Tensor,
+        last_bias: Tensor,
+        packed: PackedIndex,
+    ) -> Tensor:
+        if per_dialogue is None:
+            hidden = linear(per_turn, weight, bias)
+        else:
+            width = per_dialogue.shape[-1]
+            hidden = linear(per_turn, weight[..., width:])
+            packed.add_per_dialogue_(hidden, linear(per_dialogue, weight[..., :width], bias))
+        ctx.save_for_backward(per_turn, per_dialogue, hidden.relu_(), last_weight)
+        ctx.packed = packed
+        return linear(hidden, last_weight, last_bias)[..., 0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (per_turn, per_dialogue, hidden, last_weight), (grad,) = ctx.saved_tensors, grads
+        grad_last = torch.bmm(grad[:, None], hidden)
+        # The other factor of the gradient of the hidden layer, the last layer's weight, multiplies the sums over turns.
+        slope = hidden.sign_().mul_(grad[..., None])
+        grad_weight, grad_bias = torch.bmm(slope.mT, per_turn), slope.sum(1)
+        if per_dialogue is not None:
+            by_dialogue = ctx.packed.sum_per_dialogue(slope)
+            grad_weight = torch.cat([torch.bmm(by_dialogue.mT, per_dialogue), grad_weight], -1)
+        grad_weight.mul_(last_weight.mT)
+        return None, None, grad_weight, grad_bias * last_weight[:, 0], grad_last, grad.sum(1, keepdim=True), None
 
 
 class RunningMean(Baseline):

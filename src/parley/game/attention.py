@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from parley.game.layers import Linear, linear
+from parley.game.layers import Linear, linear, replay_linear
 from parley.game.turns import PackedIndex
 
 BLOCK = 1 << 17
@@ -29,7 +29,8 @@ class AdditiveAttention(nn.Module):
     """Layer that computes the attention energy of each item, v·tanh(W_item·item + Σ W_query·query) + b.
 
     `attend` converts energies to weights. tanh x is computed as 2σ(2x) − 1, so the energy is 2v·σ(2x) + b − Σv: on a
-    CPU, a sigmoid takes a third of the time of a tanh, which would take a fifth of a training step.
+    CPU, a sigmoid takes a third of the time of a tanh, which would take a fifth of a training step. Keys are doubled
+    when they are computed, because 2x would otherwise take a pass over the largest tensor in every exchange.
 
     Parameters
     ----------
@@ -49,27 +50,39 @@ class AdditiveAttention(nn.Module):
         self.queries = nn.ModuleList(Linear(seeds, size, hidden_size) for size in query_sizes)
         self.energy = Linear(seeds, hidden_size, 1)
 
+    def keys(self, items: Tensor) -> Tensor:
+        """Return the keys of the items ``[S, ..., item_size]``: 2(W_item·item + b), ``[S, ..., hidden]``."""
+        return linear(items, *self._doubled_item())
+
+    def replay_keys(self, items: Tensor, keys: Tensor) -> Tensor:
+        """Return the keys that a rollout has computed from the items, but with gradient to the weights."""
+        return replay_linear(items, *self._doubled_item(), keys)
+
+    def _doubled_item(self) -> tuple[Tensor, Tensor]:
+        assert self.item.bias is not None  # The layer has a bias.
+        return 2 * self.item.weight, 2 * self.item.bias
+
     def compute_energies(self, keys: Tensor, query: Tensor) -> AttentionCache:
         """Return the attention energies of the items and the hidden activations from which they are computed.
 
         Parameters
         ----------
         keys
-            Projected items, ``self.item(items)``: ``[S, M, items, hidden]``, or ``[S, 1, items, hidden]`` if all
-            dialogues share them.
+            Results of `keys`: ``[S, M, items, hidden]``, or ``[S, 1, items, hidden]`` if all dialogues share them.
         query
             Sum of the projected queries, ``[S, M, hidden]``.
         """
         assert self.energy.bias is not None  # The layer has a bias.
         weight, bias = 2 * self.energy.weight, self.energy.bias - self.energy.weight.sum(2)
+        query = 2 * query
         if torch.is_grad_enabled():
-            hidden = (2 * (keys + query[:, :, None])).sigmoid()
+            hidden = (keys + query[:, :, None]).sigmoid()
             return AttentionCache(hidden, linear(hidden, weight, bias)[..., 0])
         hidden = torch.empty(*query.shape[:2], *keys.shape[2:], dtype=query.dtype, device=query.device)
         energies = []
         for rows in row_blocks(hidden):
             block_keys = keys if keys.shape[1] == 1 else keys[:, rows]
-            block = torch.add(block_keys, query[:, rows, None], out=hidden[:, rows]).mul_(2).sigmoid_()
+            block = torch.add(block_keys, query[:, rows, None], out=hidden[:, rows]).sigmoid_()
             energies.append(linear(block, weight, bias)[..., 0])
         return AttentionCache(hidden, torch.cat(energies, 1))
 
@@ -81,11 +94,11 @@ class AdditiveAttention(nn.Module):
         Parameters
         ----------
         keys
-            Projected items: ``[S, B, items, hidden]``, or ``[S, 1, items, hidden]`` if all dialogues share them.
+            Results of `keys`: ``[S, B, items, hidden]``, or ``[S, 1, items, hidden]`` if all dialogues share them.
         query
-            Sum of the projected queries in each of these turns, ``[S, N, hidden]``.
+            Sum of the projected queries in each turn, ``[S, N, hidden]``.
         caches
-            Results of `compute_energies`, one per exchange. Those of the Sender start at the second exchange.
+            Results of `compute_energies`, one per exchange.
         packed
             Exchange and dialogue of each turn.
         """
@@ -96,7 +109,7 @@ class AdditiveAttention(nn.Module):
 class _ReplayEnergies(torch.autograd.Function):
     """Autograd function of `replay_with_grad`: forward returns the cached energies, backward computes their gradient.
 
-    The energy is v·tanh(key + query) + b. With h = σ(2(key + query)), the tanh is 2h − 1, its derivative 4h(1 − h).
+    The energy is 2v·h + b − Σv, where h = σ(key + 2·query), so its derivative with respect to the key is 2v·h(1 − h).
     """
 
     @staticmethod
@@ -118,8 +131,8 @@ class _ReplayEnergies(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad,) = grads
         (weight,) = ctx.saved_tensors
-        sizes = ctx.packed.sizes[-len(ctx.hidden) :]
-        rows_by_exchange = ctx.packed.rows[:, -sum(sizes) :].split(sizes, 1)
+        sizes = ctx.packed.sizes
+        rows_by_exchange = ctx.packed.rows.split(sizes, 1)
         grad_keys = grad.new_zeros(ctx.shape)
         query_blocks, grad_weight = [], torch.zeros_like(weight)
         for hidden, part, rows in zip(ctx.hidden, grad.split(sizes, 1), rows_by_exchange, strict=True):
@@ -127,11 +140,11 @@ class _ReplayEnergies(torch.autograd.Function):
                 block_hidden, block_grad = hidden[:, block], part[:, block, :, None]
                 scaled = block_hidden * block_grad
                 grad_weight += scaled.sum((1, 2))[:, None]
-                # h(1 − h) · grad. The other factor of the energy's derivative, 4v, multiplies the sums after the loop.
+                # h(1 − h) · grad. The other factor of the energy's derivative, 2v, multiplies the sums after the loop.
                 slope = torch.addcmul(scaled, scaled, block_hidden, value=-1)
                 query_blocks.append(slope.sum(2))
                 _add_by_row(grad_keys, slope, rows[:, block], block if ctx.packed.full else None)
-        grad_keys *= 4 * weight[:, :, None]
+        grad_keys *= 2 * weight[:, :, None]
         grad_bias = grad.sum((1, 2))[:, None]
         grad_query = torch.cat(query_blocks, 1) * (4 * weight)
         return grad_keys, grad_query, 2 * grad_weight - grad_bias[:, None], grad_bias, None, None

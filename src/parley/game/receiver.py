@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from parley.game.attention import AdditiveAttention, AttentionCache, attend
-from parley.game.layers import GRUCell, Linear, initialise, linear
+from parley.game.layers import GRUCell, Linear, TanhOutput, initialise, linear, replay_tanh_output, tanh_output
 from parley.game.settings import GameSettings
 from parley.game.turns import PackedIndex, pick
 from parley.game.types import Descriptions
@@ -39,9 +39,7 @@ class PairScores(torch.autograd.Function):
             Parameters of the output layer, ``[S, 1, H]`` and ``[S, 1]``.
         """
         ctx.save_for_backward(states, descriptions, weight)
-        blocks = _description_blocks(states, descriptions)
-        scores = [linear(_hidden(states, descriptions[:, block]), weight, bias)[..., 0] for block in blocks]
-        return torch.cat(scores, 2)
+        return pair_scores(states, descriptions, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
@@ -53,10 +51,17 @@ class PairScores(torch.autograd.Function):
             part = grad[..., block]
             hidden = _hidden(states, descriptions[:, block])
             grad_weight += torch.bmm(part.flatten(1)[:, None], hidden.flatten(1, 2))
-            under = part[..., None] * (hidden > 0)
+            under = hidden.sign_().mul_(part[..., None])
             grad_states += under.sum(2)
             grad_descriptions.append(under.sum(1))
         return grad_states * weight, torch.cat(grad_descriptions, 1) * weight, grad_weight, grad.sum((1, 2))[:, None]
+
+
+def pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return the scores of `PairScores` without gradient."""
+    blocks = _description_blocks(states, descriptions)
+    scores = [linear(_hidden(states, descriptions[:, block]), weight, bias)[..., 0] for block in blocks]
+    return scores[0] if len(scores) == 1 else torch.cat(scores, 2)
 
 
 def _hidden(states: Tensor, descriptions: Tensor) -> Tensor:
@@ -77,8 +82,10 @@ class EncodedCandidates(NamedTuple):
     projected: Tensor
     """``[S, D, hidden]``, or ``[S, D·W, hidden]`` with description attention: contribution of each description, or of
     each word, to the first layer of the scores."""
+    asked: Tensor
+    """``[S, D, hidden]``, or ``[S, D·W, hidden]``: the same to the hidden layer of the Receiver's messages."""
     keys: Tensor | None = None
-    """``[S, 1, D·W, attention_hidden]``: words projected for the attention; None without description attention."""
+    """``[S, 1, D·W, attention_hidden]``: keys of the words; None without description attention."""
 
 
 class AttendedCandidates(NamedTuple):
@@ -126,9 +133,11 @@ class Receiver(nn.Module):
         seeds = self.stop.weight.shape[0]
         weight = self.score_first.weight[..., self.hidden_size :]
         if self.attention is None:
-            return EncodedCandidates(descriptions, linear(descriptions.vectors.expand(seeds, -1, -1), weight))
+            vectors = descriptions.vectors.expand(seeds, -1, -1)
+            return EncodedCandidates(descriptions, linear(vectors, weight), self.ask_reading(vectors))
         words = _words(descriptions).flatten(0, 1).expand(seeds, -1, -1)
-        return EncodedCandidates(descriptions, linear(words, weight), self.attention.item(words)[:, None])
+        keys = self.attention.keys(words)[:, None]
+        return EncodedCandidates(descriptions, linear(words, weight), self.ask_reading(words), keys)
 
     def go_on_logits(self, state: Tensor) -> Tensor:
         """Return the logits ``[S, M]`` of continuing the dialogue, given states ``[S, M, H]``."""
@@ -166,24 +175,42 @@ class Receiver(nn.Module):
         weight, bias = self.score_last.weight, self.score_last.bias
         assert bias is not None  # The layer has a bias.
         if attended.weights is None:
+            if not torch.is_grad_enabled():
+                return pair_scores(from_state, candidates.projected, weight, bias)
             return PairScores.apply(from_state, candidates.projected, weight, bias)  # type: ignore[no-any-return]
         words = candidates.projected.unflatten(1, attended.weights.shape[-2:])
         from_words = torch.einsum("smdw,sdwh->smdh", attended.weights, words)
         return linear(torch.relu(from_state[:, :, None] + from_words), weight, bias)[..., 0]
 
-    def expected_description(
-        self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor
-    ) -> Tensor:
-        """Return the mean description ``[S, M, E]`` weighted by `probs` ``[S, M, D]``; `probs` get no gradient."""
-        if attended.weights is None:
-            return probs.detach() @ candidates.descriptions.vectors
-        word_weights = probs.detach()[..., None] * attended.weights
-        return word_weights.flatten(-2) @ _words(candidates.descriptions).flatten(0, 1)
+    def message(
+        self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor, state: Tensor
+    ) -> TanhOutput:
+        """Return message logits ``[S, M, d]``, given `probs` of the candidates ``[S, M, D]`` and states ``[S, M, H]``.
 
-    def message_logits(self, expected_description: Tensor, state: Tensor) -> Tensor:
-        """Return message logits ``[S, M, d]``, given expected descriptions ``[S, M, E]`` and states ``[S, M, H]``."""
-        hidden = torch.tanh(self.ask_state(state) + self.ask_reading(expected_description))
-        return self.ask(hidden)  # type: ignore[no-any-return]
+        The message depends on the mean description, weighted by `probs`, which get no gradient.
+        """
+        return tanh_output(self._ask(candidates, attended, probs, state), self.ask)
+
+    def replay_message(
+        self,
+        candidates: EncodedCandidates,
+        attended: AttendedCandidates,
+        probs: Tensor,
+        state: Tensor,
+        turns: TanhOutput,
+    ) -> Tensor:
+        """Return the message logits of some turns with gradient, given what `message` got and returned in them."""
+        return replay_tanh_output(self._ask(candidates, attended, probs, state), self.ask, turns)
+
+    def _ask(self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor, state: Tensor) -> Tensor:
+        """Return the inputs of the messages' hidden layer, ``[S, M, H]``.
+
+        Averaging the projected descriptions is equivalent to projecting their average, but takes fewer operations.
+        """
+        weights = probs.detach()
+        if attended.weights is not None:
+            weights = (weights[..., None] * attended.weights).flatten(-2)
+        return torch.baddbmm(self.ask_state(state), weights, candidates.asked)
 
 
 def of_turns(attended: AttendedCandidates, positions: Tensor) -> AttendedCandidates:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from parley.game.layers import TanhOutput
 from parley.game.receiver import EncodedCandidates, Receiver, of_turns
 from parley.game.rollout import Step
 from parley.game.sender import EncodedImages, Sender
@@ -60,37 +61,38 @@ def replay_with_grad(
     receiver_messages = torch.cat([step.receiver_message.value for step in steps], 1)
     received = pick(receiver_messages, packed.previous)
     views = sender.eye.replay_with_grad(encoded, received, [step.view for step in steps], packed)
-    first, later = views.split([packed.batch, views.shape[1] - packed.batch], 1)
-    sender_logits = torch.cat([sender.first_logits(first), sender.reply_logits(later, received)], 1)
+    sender_logits = sender.replay_with_grad(views, received, _concatenated([step.sender_output for step in steps]))
 
-    states = receiver.listen.replay_with_grad(sender_messages, [step.gru for step in steps], packed)
-    attended = receiver.replay_with_grad(candidates, states, [step.attended for step in steps], packed)
-    if attended.weights is None:
-        expected_description = pick(torch.cat([step.expected_description for step in steps], 1), packed.previous)
-    else:
-        probs = pick(torch.cat([step.scores for step in steps], 1), packed.previous).softmax(-1)
-        expected_description = receiver.expected_description(candidates, of_turns(attended, packed.previous), probs)
+    gru = receiver.listen.replay_with_grad(sender_messages, [step.gru for step in steps], packed)
+    attended = receiver.replay_with_grad(candidates, gru.after, [step.attended for step in steps], packed)
+    asking = TanhOutput(*(pick(part, packed.previous) for part in _concatenated([s.receiver_output for s in steps])))
+    probs = pick(torch.cat([step.probs for step in steps], 1), packed.previous)
+    attended_before, before = of_turns(attended, packed.previous), pick(gru.after, packed.previous)
     return Replay(
         sender_logits,
-        receiver.message_logits(expected_description, pick(states, packed.previous)),
-        receiver.go_on_logits(states),
-        receiver.score(candidates, of_turns(attended, packed.last), pick(states, packed.last)),
+        receiver.replay_message(candidates, attended_before, probs, before, asking),
+        receiver.go_on_logits(gru.after),
+        receiver.score(candidates, of_turns(attended, packed.last), pick(gru.after, packed.last)),
         (encoded.features if sender.eye.is_static else views).detach(),
-        states.detach(),
-        torch.cat([step.gru.before for step in steps], 1),
+        gru.after.detach(),
+        gru.before,
         sender_messages,
         receiver_messages,
         torch.cat([step.go_on for step in steps], 1),
     )
 
 
+def _concatenated(steps: list[TanhOutput]) -> TanhOutput:
+    return TanhOutput(*(torch.cat(column, 1) for column in zip(*steps, strict=True)))
+
+
 def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:
     """Return the values of a rollout that was run with gradient, concatenated exchange by exchange, as a `Replay`."""
-    receiver_logits = torch.cat([step.receiver_logits for step in steps], 1)
+    receiver_logits = torch.cat([step.receiver_output.logits for step in steps], 1)
     scores = torch.cat([step.scores for step in steps], 1)
     views = steps[0].view.vector if sender.eye.is_static else torch.cat([step.view.vector for step in steps], 1)
     return Replay(
-        torch.cat([step.sender_logits for step in steps], 1),
+        torch.cat([step.sender_output.logits for step in steps], 1),
         pick(receiver_logits, packed.previous),
         torch.cat([step.go_on_logits for step in steps], 1),
         pick(scores, packed.last),

@@ -20,7 +20,7 @@ from parley.game.channel import (
     make_channel,
     perturb,
 )
-from parley.game.layers import GRUStep
+from parley.game.layers import GRUStep, TanhOutput
 from parley.game.receiver import AttendedCandidates, EncodedCandidates, Receiver
 from parley.game.sender import EncodedImages, Sender, View
 from parley.game.turns import PackedIndex, active_indices, pick
@@ -37,16 +37,16 @@ class Step(NamedTuple):
     active: Tensor
     """``[S, M]``: 1 if the dialogue is still active when the exchange begins, else 0."""
     view: View
-    sender_logits: Tensor
+    sender_output: TanhOutput
     sender_message: Message
     gru: GRUStep
     """Update of the Receiver's state by the received message."""
     attended: AttendedCandidates
     scores: Tensor
     """``[S, M, D]``: scores of the candidates before the softmax."""
-    expected_description: Tensor
-    """``[S, M, E]``: mean of the descriptions, weighted by the softmax of the scores."""
-    receiver_logits: Tensor
+    probs: Tensor
+    """``[S, M, D]``: softmax of the scores."""
+    receiver_output: TanhOutput
     receiver_message: Message
     go_on_logits: Tensor
     go_on_probs: Tensor
@@ -171,26 +171,26 @@ class RolloutState:
         sender, receiver = self.sender, self.receiver
         noise, flip_noise = self._noise(t)
         to_receiver, to_sender = self._perturbations(t)
+        if t == 1:
+            self.encoded = sender.eye.add_keys(self.encoded)
         view = sender.eye.view(self.encoded, self.received)
-        sender_logits = (
-            sender.first_logits(view.vector)
-            if self.received is None
-            else sender.reply_logits(view.vector, self.received)
+        sender_output = (
+            sender.first_message(view.vector) if self.received is None else sender.reply(view.vector, self.received)
         )
-        sender_message = self.channel.send(sender_logits, noise[0])
+        sender_message = self.channel.send(sender_output.logits, noise[0])
         sender_message = sender_message._replace(value=perturb(sender_message.value, to_receiver, flip_noise[0]))
         gru = receiver.listen(sender_message.value, self.gru_state)
         go_on_logits = receiver.go_on_logits(gru.after)
         attended = receiver.attend(self.candidates, gru.after)
         scores = receiver.score(self.candidates, attended, gru.after)
-        expected_description = receiver.expected_description(self.candidates, attended, scores.softmax(-1))
-        receiver_logits = receiver.message_logits(expected_description, gru.after)
-        receiver_message = self.channel.send(receiver_logits, noise[1])
+        probs = scores.softmax(-1)
+        receiver_output = receiver.message(self.candidates, attended, probs, gru.after)
+        receiver_message = self.channel.send(receiver_output.logits, noise[1])
         receiver_message = receiver_message._replace(value=perturb(receiver_message.value, to_sender, flip_noise[1]))
         go_on, go_on_probs = self._decide(go_on_logits, noise[2])
         step = Step(
-            self.rows, self.previous, self.active, view, sender_logits, sender_message, gru, attended, scores,
-            expected_description, receiver_logits, receiver_message, go_on_logits, go_on_probs, go_on,
+            self.rows, self.previous, self.active, view, sender_output, sender_message, gru, attended, scores,
+            probs, receiver_output, receiver_message, go_on_logits, go_on_probs, go_on,
         )  # fmt: skip
         self.gru_state, self.received = gru.after, receiver_message.value
         self.previous = torch.arange(self.rows.shape[1], device=self.rows.device).expand_as(self.rows)

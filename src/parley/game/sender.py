@@ -11,23 +11,27 @@ import torch
 from torch import Tensor, nn
 
 from parley.game.attention import AdditiveAttention, AttentionCache, attend
-from parley.game.layers import Linear, initialise
+from parley.game.layers import Linear, TanhOutput, initialise, replay_tanh_output, tanh_output
 from parley.game.settings import GameSettings
 from parley.game.turns import PackedIndex, pick
 from parley.game.types import Images
 
 
 class EncodedImages(NamedTuple):
-    """Encodings of the images, computed once per rollout because they do not depend on the messages."""
+    """Encodings of the images, which do not depend on the messages."""
 
     features: Tensor
     """``[S, B, hidden]``: projected images; with visual attention, the cells of the feature maps, ``[S, B, L, C]``."""
+    mean: Tensor | None = None
+    """``[S, B, C]``: mean of each image's cells; None without visual attention."""
+    context: Tensor | None = None
+    """``[S, B, attention_hidden]``: projected context vector; None without visual attention or context."""
     keys: Tensor | None = None
-    """``[S, B, L, attention_hidden]``: sum of projected cells and any context; None without visual attention."""
+    """``[S, B, L, attention_hidden]``: keys of the cells; None before the second exchange, which first needs them."""
 
     def of_rows(self, rows: Tensor) -> "EncodedImages":
         """Return the encodings of the images in the given rows ``[S, M]``."""
-        return EncodedImages(pick(self.features, rows), None if self.keys is None else pick(self.keys, rows))
+        return EncodedImages(*(None if part is None else pick(part, rows) for part in self))  # type: ignore[arg-type]
 
 
 class View(NamedTuple):
@@ -39,6 +43,8 @@ class View(NamedTuple):
     """``[S, M, L]``: attention weight of each cell; None without visual attention."""
     cache: AttentionCache | None = None
     """Intermediate values of the attention, for learning; None in the first exchange and without visual attention."""
+    encoded: EncodedImages | None = None
+    """The encodings that were attended to, of the exchange's M dialogues; None as for `cache`."""
 
 
 class PooledEncoder(nn.Module):
@@ -54,6 +60,10 @@ class PooledEncoder(nn.Module):
     def encode(self, images: Images) -> EncodedImages:
         """Project the image features ``[S, B, C]``. This is called once per rollout."""
         return EncodedImages(self.project(images.features))
+
+    def add_keys(self, encoded: EncodedImages) -> EncodedImages:
+        """Return the encodings as they are: there is no attention."""
+        return encoded
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
         """Return the image representation, which does not depend on the received message."""
@@ -84,37 +94,51 @@ class AttentionEncoder(nn.Module):
         self.attention = AdditiveAttention(seeds, feature_size, sizes, settings.sender_attention_hidden)
 
     def encode(self, images: Images) -> EncodedImages:
-        """Project the cells ``[S, B, L, C]`` and the context vector. This is called once per rollout."""
-        keys = self.attention.item(images.features)
+        """Average the cells ``[S, B, L, C]`` and project the context vector. This is called once per rollout."""
+        context = None
         if len(self.attention.queries) > 1:
             if images.context is None:
                 raise ValueError("Images.context (the logits) is None; pass it, or set game.attention_context: false")
-            keys = keys + self.attention.queries[1](images.context)[:, :, None]
-        return EncodedImages(images.features, keys)
+            context = self.attention.queries[1](images.context)
+        return EncodedImages(images.features, images.features.mean(2), context)
+
+    def add_keys(self, encoded: EncodedImages) -> EncodedImages:
+        """Compute the keys of the cells. This is called before the second exchange, when many dialogues may be over."""
+        return encoded._replace(keys=self.attention.keys(encoded.features))
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
         """Return the image representations; `received` is the messages ``[S, M, d]``, or None in the first exchange."""
         if received is None or encoded.keys is None:
             weights = encoded.features.new_full(encoded.features.shape[:3], 1.0 / encoded.features.shape[2])
-            return View(self.project(encoded.features.mean(2)), weights)
-        cache = self.attention.compute_energies(encoded.keys, self.attention.queries[0](received))
+            return View(self.project(encoded.mean), weights)
+        cache = self.attention.compute_energies(encoded.keys, self._query(received, encoded.context))
         weights = attend(cache.energies)
         attended = torch.matmul(weights[..., None, :], encoded.features)[..., 0, :]
-        return View(self.project(attended), weights, cache)
+        return View(self.project(attended), weights, cache, encoded)
+
+    def _query(self, received: Tensor, context: Tensor | None) -> Tensor:
+        query: Tensor = self.attention.queries[0](received)
+        return query if context is None else query + context
 
     def replay_with_grad(
         self, encoded: EncodedImages, received: Tensor, views: list[View], packed: PackedIndex
     ) -> Tensor:
         """Return the image representations of all turns, ``[S, N, hidden]``, with gradient."""
-        attended = encoded.features.mean(2)
-        caches = [view.cache for view in views if view.cache is not None]
-        if caches and encoded.keys is not None:
-            query = self.attention.queries[0](received)
-            weights = attend(self.attention.replay_with_grad(encoded.keys, query, caches, packed))
-            # One matrix product per image covers all exchanges, so that the image's cells are read only once.
-            later = packed.by_turn(packed.by_dialogue(weights) @ encoded.features)
-            attended = torch.cat([attended, later], 1)
-        return self.project(attended)  # type: ignore[no-any-return]
+        # Dialogues that ended in the first exchange have no keys.
+        seen = views[1].encoded if len(views) > 1 else None
+        if seen is None or seen.keys is None:
+            return self.project(encoded.mean)  # type: ignore[no-any-return]
+        later = packed.after_first()
+        context = None if encoded.context is None else pick(encoded.context, packed.rows[:, packed.batch :])
+        keys, caches = (
+            self.attention.replay_keys(seen.features, seen.keys),
+            [view.cache for view in views if view.cache],
+        )
+        energies = self.attention.replay_with_grad(keys, self._query(received, context), caches, later)
+        # One matrix product per image covers all exchanges, so that the image's cells are read only once.
+        attended = later.by_turn(later.by_dialogue(attend(energies)) @ seen.features)
+        assert encoded.mean is not None  # encode() sets it.
+        return self.project(torch.cat([encoded.mean, attended], 1))  # type: ignore[no-any-return]
 
 
 def mix_mou(view: Tensor, message: Tensor) -> Tensor:
@@ -165,16 +189,38 @@ class Sender(nn.Module):
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")
 
-    def first_logits(self, view: Tensor) -> Tensor:
+    def first_message(self, view: Tensor) -> TanhOutput:
         """Return logits ``[S, B, d]`` of the first message, with σ(opening_code), learned, as the received message."""
-        return self._logits(view, self.hear(self.opening_code.sigmoid()[:, None]))
+        return tanh_output(self._mix_opening(view), self.speak)
 
-    def reply_logits(self, view: Tensor, received: Tensor) -> Tensor:
+    def reply(self, view: Tensor, received: Tensor) -> TanhOutput:
         """Return logits ``[S, M, d]`` of the replies, given image representations ``[S, M, hidden]`` and messages."""
-        message = received if self.deaf_code is None else self.deaf_code.sigmoid()[:, None]
-        return self._logits(view, self.hear(message))
+        return tanh_output(self._mix_received(view, received), self.speak)
 
-    def _logits(self, view: Tensor, message: Tensor) -> Tensor:
-        ignores = self.settings.ignore_code and self.deaf_code is None
-        mixed = view if ignores else self.mix(view, message.expand_as(view))
-        return self.speak(torch.tanh(mixed))  # type: ignore[no-any-return]
+    def replay_with_grad(self, views: Tensor, received: Tensor, turns: TanhOutput) -> Tensor:
+        """Return the logits of all turns, ``[S, N, d]``, with gradient.
+
+        Parameters
+        ----------
+        views
+            ``[S, N, hidden]``: image representations.
+        received
+            ``[S, N − B, d]``: messages received in the turns after the first exchange.
+        turns
+            Results of `first_message` and `reply`, concatenated.
+        """
+        first, later = views.split([views.shape[1] - received.shape[1], received.shape[1]], 1)
+        mixed = torch.cat([self._mix_opening(first), self._mix_received(later, received)], 1)
+        return replay_tanh_output(mixed, self.speak, turns)
+
+    def _mix_opening(self, view: Tensor) -> Tensor:
+        return self._mix(view, self.opening_code.sigmoid()[:, None])
+
+    def _mix_received(self, view: Tensor, received: Tensor) -> Tensor:
+        return self._mix(view, received if self.deaf_code is None else self.deaf_code.sigmoid()[:, None])
+
+    def _mix(self, view: Tensor, message: Tensor) -> Tensor:
+        """Mix image representations ``[S, M, hidden]`` with messages ``[S, M, d]``, or ``[S, 1, d]`` for all."""
+        if self.settings.ignore_code and self.deaf_code is None:
+            return view
+        return self.mix(view, self.hear(message).expand_as(view))

@@ -43,28 +43,51 @@ class PackedIndex(NamedTuple):
         lengths = torch.tensor(self.sizes)
         return torch.repeat_interleave(torch.eye(len(lengths)), lengths, 0).to(mask)
 
+    def add_at_previous(self, total: Tensor, turns: slice, values: Tensor) -> None:
+        """Add values ``[S, M, ...]`` of M turns to those of each turn's previous turn in `total`, ``[S, N, ...]``."""
+        previous = self.previous[:, turns.start - self.batch : turns.stop - self.batch]
+        for seed, positions in enumerate(previous):
+            total[seed].index_add_(0, positions, values[seed])
+
+    def after_first(self) -> "PackedIndex":
+        """Return the index of the turns after the first exchange, for the dialogues that have a second exchange.
+
+        Its rows are positions among the dialogues of the second exchange. The turns keep their order.
+        """
+        sizes, dialogues = self.sizes[1:], self.rows[:, self.batch : self.batch + self.sizes[1]]
+        mask, full = self.mask[:, self.batch :], len(set(sizes)) == 1
+        positions = torch.arange(sizes[0], device=self.rows.device).expand_as(dialogues)
+        if full:
+            rows = positions.repeat(1, len(sizes))
+        else:
+            of_row = torch.zeros_like(self.rows[:, : self.batch]).scatter_(1, dialogues, positions)
+            rows = of_row.gather(1, self.rows[:, self.batch :])
+        previous = self.previous[:, sizes[0] :] - self.batch
+        last = (self.last - self.batch).clamp(min=0).gather(1, dialogues)
+        return PackedIndex(sizes, rows, previous, mask, last, full)
+
     def by_dialogue(self, values: Tensor) -> Tensor:
-        """Arrange values of the turns after the first exchange, ``[S, N − B, K]``, as ``[S, B, T − 1, K]``.
+        """Arrange values of the turns, ``[S, N, K]``, as ``[S, B, T, K]``.
 
         Missing turns are filled with zeros. If `full`, nothing is copied from the CPU to the device.
         """
         seeds, _, width = values.shape
         if self.full:
-            by_exchange: Tensor = values.unflatten(1, (len(self.sizes) - 1, self.batch))
+            by_exchange: Tensor = values.unflatten(1, (len(self.sizes), self.batch))
             return by_exchange.transpose(1, 2).contiguous()
-        grid = values.new_zeros(seeds, self.batch * (len(self.sizes) - 1), width)
+        grid = values.new_zeros(seeds, self.batch * len(self.sizes), width)
         cells = self._grid_cells()[..., None].expand_as(values)
-        return grid.scatter(1, cells, values).view(seeds, self.batch, len(self.sizes) - 1, width)
+        return grid.scatter(1, cells, values).view(seeds, self.batch, len(self.sizes), width)
 
     def by_turn(self, values: Tensor) -> Tensor:
-        """Invert `by_dialogue`: return values ``[S, N − B, K]`` given ``[S, B, T − 1, K]``."""
+        """Invert `by_dialogue`: return values ``[S, N, K]`` given ``[S, B, T, K]``."""
         return values.transpose(1, 2).flatten(1, 2) if self.full else pick(values.flatten(1, 2), self._grid_cells())
 
     def _grid_cells(self) -> Tensor:
-        """Return ``[S, N − B]``: for each turn after the first exchange, its index in a flat grid ``[B, T − 1]``."""
-        later = self.sizes[1:]
-        exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
-        return self.rows[:, self.batch :] * len(later) + exchanges
+        """Return, for each turn, its index in a flat grid ``[B, T]``: ``[S, N]``."""
+        sizes = torch.tensor(self.sizes)
+        exchanges = torch.repeat_interleave(torch.arange(len(sizes)), sizes).to(self.rows.device)
+        return self.rows * len(sizes) + exchanges
 
     def repeat_per_turn(self, values: Tensor) -> Tensor:
         """Repeat the values of each dialogue, ``[S, B, ...]``, for all of its turns: ``[S, N, ...]``."""
@@ -72,12 +95,22 @@ class PackedIndex(NamedTuple):
             return values.repeat(1, len(self.sizes), *[1] * (values.dim() - 2))
         return pick(values, self.rows)
 
-    def add_per_dialogue(self, values: Tensor, of_dialogues: Tensor) -> Tensor:
-        """Return the values of each turn, ``[S, N, ...]``, plus the values of its dialogue, ``[S, B, ...]``."""
-        if not self.full:
-            return values + pick(of_dialogues, self.rows)
-        by_exchange: Tensor = values.unflatten(1, (len(self.sizes), self.batch))
-        return (by_exchange + of_dialogues[:, None]).flatten(1, 2)
+    def add_per_dialogue_(self, values: Tensor, of_dialogues: Tensor) -> None:
+        """Add to the values of each turn, ``[S, N, ...]``, in place, the values of its dialogue, ``[S, B, ...]``."""
+        if self.full:
+            values.unflatten(1, (len(self.sizes), self.batch)).add_(of_dialogues[:, None])
+        else:
+            values.add_(pick(of_dialogues, self.rows))
+
+    def sum_per_dialogue(self, values: Tensor) -> Tensor:
+        """Sum the values of each dialogue's turns: return ``[S, B, ...]`` given ``[S, N, ...]``."""
+        if self.full:
+            by_exchange: Tensor = values.unflatten(1, (len(self.sizes), self.batch))
+            return by_exchange.sum(1)
+        total = values.new_zeros(len(values), self.batch, *values.shape[2:])
+        for of_seed, rows, own in zip(total, self.rows, values, strict=True):
+            of_seed.index_add_(0, rows, own)
+        return total
 
 
 def pick(values: Tensor, rows: Tensor) -> Tensor:

@@ -148,16 +148,17 @@ class Optimiser:
         Tensor
             The gradient ``[S, P]``. The norm of each network's gradient is clipped separately for each seed.
         """
-        grads = iter(torch.autograd.grad(loss, self.parameters, allow_unused=True))
-        clipped = []
+        grads = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         with torch.no_grad():
-            for own in self.networks:
-                found = [(next(grads), parameter) for parameter in own]
-                # If the loss does not depend on a parameter, autograd returns None, which means a gradient of zero.
-                flat = [(torch.zeros_like(one) if grad is None else grad).flatten(1) for grad, one in found]
-                if flat:
-                    clipped.append(self._clipped(torch.cat(flat, 1)))
-            return torch.cat(clipped, 1)
+            # If the loss does not depend on a parameter, autograd returns None, which means a gradient of zero.
+            found = zip(self.parameters, grads, strict=True)
+            parts = [(torch.zeros_like(one) if grad is None else grad).flatten(1) for one, grad in found]
+            gradient = torch.cat(parts, 1)
+            sizes = [sum(parameter[0].numel() for parameter in own) for own in self.networks]
+            for own in gradient.split(sizes, 1):
+                norm = torch.linalg.vector_norm(own, dim=1, keepdim=True)
+                own.mul_((self.training.gradient_clip / (norm + 1e-6)).clamp(max=1.0))
+            return gradient
 
     def step(self, gradient: Tensor, coefficients: Tensor) -> None:
         """Update the weights.
@@ -171,11 +172,6 @@ class Optimiser:
         """
         with torch.no_grad():
             self.rule.apply(self.flat, gradient, coefficients)
-
-    def _clipped(self, grad: Tensor) -> Tensor:
-        """Scale the gradient of one network in place so that its norm is at most `gradient_clip` for each seed."""
-        norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
-        return grad.mul_((self.training.gradient_clip / (norm + 1e-6)).clamp(max=1.0))
 
     def state_of(self, seed_index: int) -> dict[str, Tensor]:
         """Return a copy of the optimiser's state for one seed, given the seed's index."""
