@@ -12,7 +12,7 @@ from parley.game.layers import TanhOutput
 from parley.game.receiver import EncodedCandidates, Receiver, of_turns
 from parley.game.rollout import Step
 from parley.game.sender import EncodedImages, Sender
-from parley.game.turns import PackedIndex, pick
+from parley.game.turns import PackedIndex, pick, pick_each
 
 
 class Replay(NamedTuple):
@@ -65,12 +65,14 @@ def replay_with_grad(
 
     gru = receiver.listen.replay_with_grad(sender_messages, [step.gru for step in steps], packed)
     attended = receiver.replay_with_grad(candidates, gru.after, [step.attended for step in steps], packed)
-    asking = TanhOutput(*(pick(part, packed.previous) for part in _concatenated([s.receiver_output for s in steps])))
-    probs = pick(torch.cat([step.probs for step in steps], 1), packed.previous)
+    probs, *asking = pick_each(
+        [torch.cat([step.probs for step in steps], 1), *_concatenated([step.receiver_output for step in steps])],
+        packed.previous,
+    )
     attended_before, before = of_turns(attended, packed.previous), pick(gru.after, packed.previous)
     return Replay(
         sender_logits,
-        receiver.replay_message(candidates, attended_before, probs, before, asking),
+        receiver.replay_message(candidates, attended_before, probs, before, TanhOutput(*asking)),
         receiver.go_on_logits(gru.after),
         receiver.score(candidates, of_turns(attended, packed.last), pick(gru.after, packed.last)),
         (encoded.features if sender.eye.is_static else views).detach(),

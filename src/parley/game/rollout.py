@@ -23,7 +23,7 @@ from parley.game.channel import (
 from parley.game.layers import GRUStep, TanhOutput
 from parley.game.receiver import AttendedCandidates, EncodedCandidates, Receiver
 from parley.game.sender import EncodedImages, Sender, View
-from parley.game.turns import PackedIndex, active_indices, pick
+from parley.game.turns import PackedIndex, active_indices, pick, pick_each
 from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
 
@@ -235,11 +235,10 @@ class RolloutState:
             return False
         if indices.shape[1] == 0:
             return True
-        self.compacted, self.previous = True, indices
-        self.rows, self.active = pick(self.rows, indices), pick(self.active, indices)
-        self.gru_state, self.go_on_product = pick(self.gru_state, indices), pick(self.go_on_product, indices)
         assert self.received is not None  # step() sets `received`, and compact() is called after it.
-        self.received, self.encoded = pick(self.received, indices), self.encoded.of_rows(indices)
+        values = [self.rows, self.active, self.gru_state, self.go_on_product, self.received]
+        self.rows, self.active, self.gru_state, self.go_on_product, self.received = pick_each(values, indices)
+        self.compacted, self.previous, self.encoded = True, indices, self.encoded.of_rows(indices)
         return False
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from parley.game.attention import AdditiveAttention, AttentionCache, attend
 from parley.game.layers import Linear, TanhOutput, initialise, replay_tanh_output, tanh_output
 from parley.game.settings import GameSettings
-from parley.game.turns import PackedIndex, pick
+from parley.game.turns import PackedIndex, pick, pick_each
 from parley.game.types import Images
 
 
@@ -31,7 +31,8 @@ class EncodedImages(NamedTuple):
 
     def of_rows(self, rows: Tensor) -> "EncodedImages":
         """Return the encodings of the images in the given rows ``[S, M]``."""
-        return EncodedImages(*(None if part is None else pick(part, rows) for part in self))  # type: ignore[arg-type]
+        there = {name: part for name, part in self._asdict().items() if part is not None}
+        return EncodedImages(**dict(zip(there, pick_each(list(there.values()), rows), strict=True)))
 
 
 class View(NamedTuple):

@@ -5,6 +5,7 @@ does not depend on the previous turn is done for all turns at once. If one of th
 in an exchange than another, it is padded with turns whose mask is 0.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -115,12 +116,17 @@ class PackedIndex(NamedTuple):
 
 def pick(values: Tensor, rows: Tensor) -> Tensor:
     """Select the rows ``[S, M]`` of values ``[S, B, ...]``: return ``values[s, rows[s]]`` for each seed s."""
-    seeds, length = values.shape[:2]
+    return pick_each([values], rows)[0]
+
+
+def pick_each(values: Sequence[Tensor], rows: Tensor) -> list[Tensor]:
+    """Select the same rows ``[S, M]`` of several tensors ``[S, B, ...]``, as `pick` does of one."""
+    seeds, length = values[0].shape[:2]
     if seeds == 1:
-        return values[0].index_select(0, rows[0])[None]
-    flat = rows + length * torch.arange(seeds, device=rows.device)[:, None]
-    found: Tensor = values.flatten(0, 1).index_select(0, flat.flatten())
-    return found.view(*rows.shape, *values.shape[2:])
+        return [own[0].index_select(0, rows[0])[None] for own in values]
+    flat = (rows + length * torch.arange(seeds, device=rows.device)[:, None]).flatten()
+    found = [own.flatten(0, 1).index_select(0, flat) for own in values]
+    return [own.view(*rows.shape, *own.shape[1:]) for own in found]
 
 
 def active_indices(active: Tensor) -> Tensor | None:
