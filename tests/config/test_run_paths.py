@@ -2,7 +2,7 @@
 
 import pytest
 
-from parley.config.paths import Paths, RunPaths, seed_groups
+from parley.config.paths import SEED_WILDCARD, Paths, RunPaths, seed_groups, seeds_label
 
 
 @pytest.fixture
@@ -26,6 +26,16 @@ def test_unseen_classes_are_evaluated_among_all_and_alone(paths):
         f"{folder}/messages.ood_alone.hdf5",
     ]
     assert paths.held_out_messages() == paths.messages()[1:]
+
+
+def test_the_files_of_seeds_that_share_a_job_go_set_by_set(paths):
+    folder = "results/e/runs/{run}"
+    assert paths.messages(["1", "2"])[:3] == [
+        f"{folder}/1/messages.train.hdf5",
+        f"{folder}/2/messages.train.hdf5",
+        f"{folder}/1/messages.hdf5",
+    ]
+    assert paths.attention(["2"])[-1] == f"{folder}/2/attention.ood_alone.hdf5"
 
 
 def test_the_files_of_all_runs_go_set_by_set(paths):
@@ -63,4 +73,8 @@ def test_groups_of_seeds(per_job, groups):
 
 
 def test_a_group_of_one_seed_is_the_wildcard():
-    assert seed_groups([7], 4) == {"": ["{seed}"]}
+    assert seed_groups([7], 4) == {"": SEED_WILDCARD}
+
+
+def test_a_group_of_seeds_has_a_label():
+    assert [seeds_label(group) for group in (SEED_WILDCARD, ["1", "2"])] == ["seed {wildcards.seed}", "seed 1, 2"]

@@ -1,9 +1,12 @@
 """Seeds that share a job leave what each would leave alone, up to how sums are rounded."""
 
 import json
+import shutil
 
 import pytest
 from tiny_runs import TINY
+
+from parley.core.failures import failure_in, write_marker
 
 pytestmark = pytest.mark.slow
 
@@ -36,3 +39,37 @@ def test_seeds_trained_together_write_the_same_files(project):
 
 def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+EVALUATED = ("evaluate_run", "extract_messages", "extract_attention")
+"""Rules that evaluate the seeds of a group one after the other."""
+
+
+def evaluated_files(run, seed):
+    """Return the bytes of a seed's files that these rules write, by name."""
+    names = ("evaluation.json", "flips.json", "messages*.hdf5", "attention*.hdf5")
+    return {path.name: path.read_bytes() for name in names for path in (run / seed).glob(name)}
+
+
+def test_seeds_evaluated_together_write_the_same_files_and_one_that_failed_fails_no_other(project):
+    attending = {
+        "game": {**TINY["game"], "description_attention": True},
+        "evaluation": {"k": 1, "keep_attention": True},
+    }
+    values = {**TINY, **attending, "seeds": [1, 2, 3]}
+    config = project.write_config("evaluated", **values)
+    project.snakemake("--cores", "2", "evaluate", "messages", config=config)
+    run = project.folder / "results/evaluated/runs/adaptive"
+    alone = {seed: evaluated_files(run, seed) for seed in "123"}
+    assert len(alone["1"]) == 2 + 2 * 5  # Of the five evaluation sets, each has messages and attention.
+
+    write_marker(run / "2/best.pt", "It diverged.")
+    shutil.rmtree(run / "2/.records")  # Otherwise the change of best.pt is taken for damage.
+    config = project.write_config("evaluated", **values, seeds_per_job=2)
+    # Without these triggers, training would run again, because the groups of seeds have changed.
+    forced = ("--rerun-triggers", "mtime", "--forcerun", *EVALUATED)
+    told = project.snakemake("--cores", "2", "evaluate", "messages", *forced, config=config)
+    assert "Evaluating run adaptive, seed 1, 2" in told
+    assert "Training" not in told
+    assert [evaluated_files(run, seed) for seed in "13"] == [alone["1"], alone["3"]]
+    assert {failure_in(run / "2" / name) for name in alone["2"]} == {"It diverged."}

@@ -121,12 +121,16 @@ def test_a_common_name_selects_the_rules_of_all_groups():
     rules = [SimpleNamespace(name=name, output=[], is_producer=lambda path: True) for name in names]
     chosen = {"until": frozenset({"train_run"}), "omit_from": ["split"], "forcerun": set(), "targets": ["a_1"]}
     prepared = []
-    workflow = SimpleNamespace(rules=rules, dag_settings=SimpleNamespace(**chosen), _prepare_dag=prepared.append)
+    submitted = SimpleNamespace(overwrite_groups={"train_run": "training", "split": "images"})
+    workflow = SimpleNamespace(
+        rules=rules, dag_settings=SimpleNamespace(**chosen), group_settings=submitted, _prepare_dag=prepared.append
+    )
     snakemake_patches.name_groups(workflow)
     workflow._prepare_dag("as before")
     assert prepared == ["as before"]
     expanded = {"until": ["train_run_1", "train_run_3"], "omit_from": ["split"], "forcerun": [], "targets": ["a_1"]}
     assert vars(workflow.dag_settings) == expanded
+    assert submitted.overwrite_groups == {"train_run_1": "training", "train_run_3": "training", "split": "images"}
 
 
 def test_a_name_that_is_neither_a_rule_nor_a_file_gets_a_suggestion(tmp_path, monkeypatch):

@@ -5,99 +5,107 @@
 #      interventions.json, and with evaluation.keep_attention, attention.hdf5, attention.<part>.hdf5.
 
 
-rule evaluate_run:
-    input:
-        best=run_file("best.pt"),
-        parts=PATHS.split_files(),
-        descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
-        words=result("words.hdf5"),
-    output:
-        evaluation=run_file("evaluation.json"),
-        flips=run_file("flips.json"),
-    log:
-        f"{LOGS}/evaluate_run/{{run}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/evaluate_run/{{run}}-{{seed}}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.final_scores_mb),
-        runtime=60,
-    params:
-        parts=list(PATHS.parts),
-        ks=VALUES.topk_values(),
-        about=VALUES.run_name,
-        most=CONFIG["evaluation"]["recorded_images"],
-        code=code("evaluate_run"),
-    message:
-        "Evaluating run {wildcards.run}, seed {wildcards.seed}"
-    script:
-        "../scripts/evaluate_run.py"
+# Seeds that are trained together are evaluated together, because importing torch takes longer than evaluating one.
+for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
 
-
-rule extract_messages:
-    input:
-        best=run_file("best.pt"),
-        parts=PATHS.split_files(),
-        descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
-        words=result("words.hdf5"),
-    output:
-        messages=RUN_PATHS.messages(),
-    log:
-        f"{LOGS}/extract_messages/{{run}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/extract_messages/{{run}}-{{seed}}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.dialogues_mb),
-        runtime=60,
-    params:
-        parts=list(PATHS.parts),
-        questions=RUN_PATHS.eval_set_names(),
-        about=VALUES.run_name,
-        most=CONFIG["evaluation"]["recorded_images"],
-        code=code("extract_messages"),
-    message:
-        "Recording the dialogues of run {wildcards.run}, seed {wildcards.seed}"
-    script:
-        "../scripts/extract_messages.py"
-
-
-if VALUES.attending_runs:
-
-    rule extract_attention:
+    rule:
+        name:
+            f"evaluate_run{suffix}"
         input:
-            best=run_file("best.pt"),
+            best=RUN_PATHS.of_seeds("best.pt", seeds),
             parts=PATHS.split_files(),
             descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
             words=result("words.hdf5"),
         output:
-            attention=RUN_PATHS.attention(),
+            evaluation=RUN_PATHS.of_seeds("evaluation.json", seeds),
+            flips=RUN_PATHS.of_seeds("flips.json", seeds),
         log:
-            f"{LOGS}/extract_attention/{{run}}-{{seed}}.log",
+            f"{LOGS}/evaluate_run/{{run}}-{'-'.join(seeds)}.log",
         benchmark:
-            f"{BENCHMARKS}/extract_attention/{{run}}-{{seed}}.tsv"
-        wildcard_constraints:
-            run="|".join(map(re.escape, VALUES.attending_runs)),
+            f"{BENCHMARKS}/evaluate_run/{{run}}-{'-'.join(seeds)}.tsv"
         conda:
             "../../envs/torch.yaml"
         threads: 1
         resources:
-            mem_mb=RESOURCES.memory_mb_of_run(),
-            runtime=60,
+            mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.final_scores_mb),
+            runtime=60 * len(seeds),
+        params:
+            parts=list(PATHS.parts),
+            ks=VALUES.topk_values(),
+            runs=VALUES.run_names(seeds),
+            most=CONFIG["evaluation"]["recorded_images"],
+            code=code("evaluate_run"),
+        message:
+            f"Evaluating run {{wildcards.run}}, {seeds_label(seeds)}"
+        script:
+            "../scripts/evaluate_run.py"
+
+    rule:
+        name:
+            f"extract_messages{suffix}"
+        input:
+            best=RUN_PATHS.of_seeds("best.pt", seeds),
+            parts=PATHS.split_files(),
+            descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
+            words=result("words.hdf5"),
+        output:
+            messages=RUN_PATHS.messages(seeds),
+        log:
+            f"{LOGS}/extract_messages/{{run}}-{'-'.join(seeds)}.log",
+        benchmark:
+            f"{BENCHMARKS}/extract_messages/{{run}}-{'-'.join(seeds)}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.dialogues_mb),
+            runtime=60 * len(seeds),
         params:
             parts=list(PATHS.parts),
             questions=RUN_PATHS.eval_set_names(),
-            about=VALUES.run_name,
+            runs=VALUES.run_names(seeds),
             most=CONFIG["evaluation"]["recorded_images"],
-            code=code("extract_attention"),
+            code=code("extract_messages"),
         message:
-            "Recording the attention of run {wildcards.run}, seed {wildcards.seed}"
+            f"Recording the dialogues of run {{wildcards.run}}, {seeds_label(seeds)}"
         script:
-            "../scripts/extract_attention.py"
+            "../scripts/extract_messages.py"
+
+    if VALUES.attending_runs:
+
+        rule:
+            name:
+                f"extract_attention{suffix}"
+            input:
+                best=RUN_PATHS.of_seeds("best.pt", seeds),
+                parts=PATHS.split_files(),
+                descriptions=VALUES.evaluation_descriptions()
+                or result("descriptions.csv"),
+                words=result("words.hdf5"),
+            output:
+                attention=RUN_PATHS.attention(seeds),
+            log:
+                f"{LOGS}/extract_attention/{{run}}-{'-'.join(seeds)}.log",
+            benchmark:
+                f"{BENCHMARKS}/extract_attention/{{run}}-{'-'.join(seeds)}.tsv"
+            wildcard_constraints:
+                run="|".join(map(re.escape, VALUES.attending_runs)),
+            conda:
+                "../../envs/torch.yaml"
+            threads: 1
+            resources:
+                mem_mb=RESOURCES.memory_mb_of_run(),
+                runtime=60 * len(seeds),
+            params:
+                parts=list(PATHS.parts),
+                questions=RUN_PATHS.eval_set_names(),
+                runs=VALUES.run_names(seeds),
+                most=CONFIG["evaluation"]["recorded_images"],
+                code=code("extract_attention"),
+            message:
+                f"Recording the attention of run {{wildcards.run}}, {seeds_label(seeds)}"
+            script:
+                "../scripts/extract_attention.py"
 
 
 # All seeds of a run in one job, because importing torch takes longer than evaluating one.
@@ -124,8 +132,7 @@ rule intervene_run:
     params:
         parts=PATHS.intervened_parts,
         ks=VALUES.topk_values(),
-        experiment=PATHS.experiment,
-        seeds=SEEDS,
+        runs=VALUES.run_names(SEEDS),
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("intervene_run"),
     message:

@@ -1,4 +1,4 @@
-"""Record every dialogue of a run's selected checkpoint."""
+"""Record every dialogue of each seed's selected checkpoint."""
 
 import torch
 from stage import stage
@@ -7,14 +7,18 @@ from parley.core.failures import propagate_failure
 from parley.evaluation.evaluate import EvalInputs
 from parley.evaluation.messages import extract_messages
 
-with stage(snakemake), propagate_failure(snakemake.output):
+with stage(snakemake):
     torch.set_num_threads(snakemake.threads)
-    inputs = EvalInputs(
-        snakemake.input.best,
-        dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
-        snakemake.input.descriptions,
-        snakemake.input.words,
-        snakemake.params.about,
-        snakemake.params.most,
-    )
-    extract_messages(inputs, dict(zip(snakemake.params.questions, snakemake.output.messages, strict=True)))
+    runs = snakemake.params.runs
+    for index, (about, best) in enumerate(zip(runs, snakemake.input.best, strict=True)):
+        outputs = snakemake.output.messages[index :: len(runs)]  # They are ordered by evaluation set, then by seed.
+        with propagate_failure(outputs):
+            inputs = EvalInputs(
+                best,
+                dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
+                snakemake.input.descriptions,
+                snakemake.input.words,
+                about,
+                snakemake.params.most,
+            )
+            extract_messages(inputs, dict(zip(snakemake.params.questions, outputs, strict=True)))

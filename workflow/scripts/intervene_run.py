@@ -9,15 +9,15 @@ from parley.evaluation.interventions import intervene
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)
-    seeds = zip(snakemake.params.seeds, snakemake.input.best, snakemake.output.interventions, strict=True)
-    for seed, best, out in seeds:
+    seeds = zip(snakemake.params.runs, snakemake.input.best, snakemake.output.interventions, strict=True)
+    for about, best, out in seeds:
         with propagate_failure([out]):
             inputs = EvalInputs(
                 best,
                 dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
                 snakemake.input.descriptions,
                 snakemake.input.words,
-                {"experiment": snakemake.params.experiment, "run": snakemake.wildcards.run, "seed": seed},
+                about,
                 snakemake.params.most,
             )
             intervene(inputs, tuple(snakemake.params.ks), out)

@@ -44,6 +44,8 @@ With one file per class, planning the jobs for 21,841 classes took minutes.
 """
 SHARDS = 100
 """Maximum number of shards of a class set. A shard is a group of classes whose files are in one folder."""
+SEED_WILDCARD = ["{seed}"]
+"""Seeds of a rule if each of its jobs works on one seed: Snakemake's wildcard."""
 
 
 @dataclass(frozen=True)
@@ -262,10 +264,6 @@ def shards_of(names: Sequence[str]) -> dict[str, list[str]]:
     return {f"shard-{number:03d}": list(names[start : start + size]) for number, start in enumerate(starts)}
 
 
-SEED_WILDCARD = ["{seed}"]
-"""Seeds of the training rule if each job trains one seed: Snakemake's wildcard."""
-
-
 @dataclass(frozen=True)
 class RunPaths:
     """Paths of files in the folders ``results/<experiment>/runs/<run>/<seed>/``.
@@ -293,17 +291,17 @@ class RunPaths:
         named = self.runs if runs is None else runs
         return [self.paths.result(f"runs/{run}/{seed}/{name}") for run in named for seed in self.seeds]
 
-    def messages(self) -> list[str]:
-        """Return paths of recorded dialogues, one per evaluation set, with the wildcards ``{run}`` and ``{seed}``."""
-        return [self.file(name) for name in self._names("messages")]
+    def messages(self, seeds: Sequence[str] = SEED_WILDCARD) -> list[str]:
+        """Return the paths of recorded dialogues, set by set, of each given seed, with the wildcard ``{run}``."""
+        return [path for name in self._names("messages") for path in self.of_seeds(name, seeds)]
 
     def held_out_messages(self) -> list[str]:
         """Return the paths that `messages` returns, except that of the train split."""
         return [path for path in self.messages() if not path.endswith(".train.hdf5")]
 
-    def attention(self) -> list[str]:
-        """Return paths of attention weights, one per evaluation set, with the wildcards ``{run}`` and ``{seed}``."""
-        return [self.file(name) for name in self._names("attention")]
+    def attention(self, seeds: Sequence[str]) -> list[str]:
+        """Return the paths of attention weights, set by set, of each given seed, with the wildcard ``{run}``."""
+        return [path for name in self._names("attention") for path in self.of_seeds(name, seeds)]
 
     def all_messages(self) -> list[str]:
         """Return the paths of the recorded dialogues of every run and seed."""
@@ -332,12 +330,17 @@ def _file_of(kind: str, eval_set: str) -> str:
 
 
 def seed_groups(seeds: Sequence[int], per_job: int) -> dict[str, list[str]]:
-    """Return a mapping from the suffix of each training rule's name to the seeds that the rule trains.
+    """Return a mapping from the suffix of a rule's name to the seeds that the rule works on, such as trains.
 
-    If each job trains one seed, there is one rule, with an empty suffix, and the seed is a wildcard. Otherwise each
+    If each job works on one seed, there is one rule, with an empty suffix, and the seed is a wildcard. Otherwise each
     group of seeds has its own rule, with a suffix such as ``_3`` for the group's first seed.
     """
     if min(per_job, len(seeds)) == 1:
         return {"": SEED_WILDCARD}
     names = [str(seed) for seed in seeds]
     return {f"_{names[start]}": names[start : start + per_job] for start in range(0, len(names), per_job)}
+
+
+def seeds_label(seeds: Sequence[str]) -> str:
+    """Return a label for a group of seeds, which Snakemake shows when the job of the group starts."""
+    return "seed {wildcards.seed}" if seeds == SEED_WILDCARD else f"seed {', '.join(seeds)}"

@@ -203,9 +203,16 @@ class RuleValues:
         evaluation = self._config["evaluation"]
         return [evaluation["k"], evaluation["k_unseen"] or evaluation["k"]]
 
-    def run_name(self, wildcards: Any) -> dict[str, Any]:
-        """Return the experiment, run and seed of a job."""
-        return {"experiment": self._paths.experiment, "run": wildcards.run, "seed": int(wildcards.seed)}
+    def run_names(self, seeds: Sequence[int | str]) -> Callable[[Any], list[dict[str, Any]]]:
+        """Return a function that takes the wildcards and returns the experiment, run and seed, for each given seed."""
+
+        def names(wildcards: Any) -> list[dict[str, Any]]:
+            numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds
+            return [
+                {"experiment": self._paths.experiment, "run": wildcards.run, "seed": int(number)} for number in numbers
+            ]
+
+        return names
 
     def run_configs(self, seeds: Sequence[str]) -> Callable[[Any], list[Config]]:
         """Return a function that takes the wildcards and returns the content of config.json for each given seed."""

@@ -34,7 +34,7 @@ def is_tested_version() -> bool:
 
 
 def name_groups(workflow: Workflow) -> None:
-    """Let `--until`, `--omit-from`, `--forcerun` and targets select the rules of all groups by their common name.
+    """Let `--until`, `--omit-from`, `--forcerun`, `--groups` and targets select all groups' rules by their common name.
 
     Each group of classes or seeds has its own rule, such as `extract_features_0000`, because the files of a group do
     not follow a pattern. The name `extract_features` selects all of these rules. Snakemake sets the options only after
@@ -48,6 +48,10 @@ def name_groups(workflow: Workflow) -> None:
 
     def prepare_with_names(*args: Any, **kwargs: Any) -> None:
         names, settings = [rule.name for rule in workflow.rules], workflow.dag_settings
+        submitted = workflow.group_settings.overwrite_groups.items()
+        workflow.group_settings.overwrite_groups = {
+            rule: job for name, job in submitted for rule in _with_groups([name], names)
+        }
         findings: list[str] = []
         for option in ("until", "omit_from", "forcerun", "targets"):
             given = _with_groups(getattr(settings, option), names)
