@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from parley.config.experiment import read_experiment
-from parley.config.resources import RuleResources, gpus
+from parley.config.resources import RuleResources, extraction_threads, gpus
 from parley.dataset.class_set import read_class_set
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,13 @@ def test_disk_grows_with_the_inputs_and_with_the_seeds(resources):
     assert resources.features_disk_mb_of_inputs([])(of("plain"), large) == 1500
     assert resources.fetch_disk_mb([]) == 1000
     assert resources.world_disk_mb() > 1000
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cores", "threads"), [(2, 1, 1), (2, 2, 1), (20, 4, 1), (1, 2, 2), (2, 4, 2), (20, None, 2)]
+)
+def test_jobs_that_extract_features_have_two_threads_if_cores_would_be_idle(jobs, cores, threads):
+    assert extraction_threads(jobs, cores) == threads
 
 
 def test_gpus_are_asked_for_by_name_alone(resources):

@@ -20,7 +20,7 @@ from parley.config.input_checks import check_inputs
 from parley.config.grid import planning_notice
 from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
 from parley.config.paths import RunPaths, seed_groups, seeds_label
-from parley.config.resources import RuleResources, gpus
+from parley.config.resources import RuleResources, extraction_threads, gpus
 from parley.config.rule_inputs import RuleValues, content_digest, group_label
 from parley.config.run_settings import classifier_layers, has_classifier
 from parley.core.errors import ParleyError

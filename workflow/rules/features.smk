@@ -6,9 +6,15 @@
 
 if VALUES.from_images:
 
-    for label, group in VALUES.job_groups(
+    FEATURE_GROUPS = VALUES.job_groups(
         "hdf5", CONFIG["features"]["classes_per_job"], code("extract_features")
-    ).items():
+    )
+    # A job on a cluster sees the cores of its own node.
+    EXTRACTION_CORES = (
+        None if workflow.remote_exec else workflow.resource_settings.cores
+    )
+
+    for label, group in FEATURE_GROUPS.items():
 
         rule:
             name:
@@ -23,7 +29,7 @@ if VALUES.from_images:
                 f"{BENCHMARKS}/extract_features/{label}.tsv"
             conda:
                 "../../envs/torch.yaml"
-            threads: 2
+            threads: extraction_threads(len(FEATURE_GROUPS), EXTRACTION_CORES)
             resources:
                 mem_mb=4000,
                 runtime=240,

@@ -138,6 +138,15 @@ class RuleResources:
         return int(1 + steps // every)
 
 
+def extraction_threads(jobs: int, cores: int | None) -> int:
+    """Return the number of threads of a job that extracts features: 1 if there are jobs for all cores, otherwise 2.
+
+    Two jobs side by side take two thirds of the time of the same jobs in turn with two threads each, because one
+    thread loads torch and the network. `cores` is None if jobs run on other machines.
+    """
+    return 1 if cores is not None and jobs >= cores else 2
+
+
 def gpus(device: str) -> int | None:
     """Return the number of GPUs that a job requests; None for no request, because Kubernetes reads 0 as a request."""
     # With the device `auto`, no GPU is requested: a cluster without GPUs would reject the job or never start it.
