@@ -29,7 +29,9 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 RULES = {
     name
     for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk"))
-    for name in re.findall(r"^(?:    )*(?:rule|checkpoint) (\w+):$", path.read_text(), re.MULTILINE)
+    # A rule of each group of classes or seeds has a suffix; all are selected by the common name.
+    for names in re.findall(r"^ *(?:rule|checkpoint) (\w+):$|^ *name:\n *f\"(\w+?)_?\{", path.read_text(), re.MULTILINE)
+    for name in filter(None, names)
 }
 # Of a crate's README, for whoever has Parley installed; and an option with its value, which a page names.
 BARE = {"parley verify results/x", "parley train --set training.steps=20"}
