@@ -85,7 +85,7 @@ class TinyGame:
         first, question, second = (word.repeat(batch, 1)[None] for word in (first, question, second))
         rows = torch.arange(batch).repeat_interleave(paths)
         images = self.images.take(rows).of_seeds(1, 4 if self.settings.visual_attention else 3)
-        seen, known = sender.eye.encode(images), receiver.encode(self.descriptions)
+        seen, known = sender.eye.add_keys(sender.eye.encode(images)), receiver.encode(self.descriptions)
         targets = self.targets[rows][None, :, None]
 
         def likelihood(state):
@@ -140,6 +140,9 @@ class _Flat:
 
     def add_per_dialogue_(self, values, of_dialogues):
         values.add_(of_dialogues)
+
+    def sum_per_dialogue(self, values):
+        return values
 
 
 def log_of(logits, bits):

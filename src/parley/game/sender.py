@@ -109,9 +109,10 @@ class AttentionEncoder(nn.Module):
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
         """Return the image representations; `received` is the messages ``[S, M, d]``, or None in the first exchange."""
-        if received is None or encoded.keys is None:
+        if received is None:
             weights = encoded.features.new_full(encoded.features.shape[:3], 1.0 / encoded.features.shape[2])
             return View(self.project(encoded.mean), weights)
+        assert encoded.keys is not None  # add_keys() sets them before the second exchange.
         cache = self.attention.compute_energies(encoded.keys, self._query(received, encoded.context))
         weights = attend(cache.energies)
         attended = torch.matmul(weights[..., None, :], encoded.features)[..., 0, :]
