@@ -132,10 +132,8 @@ class AttentionEncoder(nn.Module):
             return self.project(encoded.mean)  # type: ignore[no-any-return]
         later = packed.after_first()
         context = None if encoded.context is None else pick(encoded.context, packed.rows[:, packed.batch :])
-        keys, caches = (
-            self.attention.replay_keys(seen.features, seen.keys),
-            [view.cache for view in views if view.cache],
-        )
+        keys = self.attention.replay_keys(seen.features, seen.keys)
+        caches = [view.cache for view in views if view.cache is not None]
         energies = self.attention.replay_with_grad(keys, self._query(received, context), caches, later)
         # One matrix product per image covers all exchanges, so that the image's cells are read only once.
         attended = later.by_turn(later.by_dialogue(attend(energies)) @ seen.features)
