@@ -37,7 +37,7 @@ for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
             runs=VALUES.run_configs(seeds),
             code=code("train_run"),
         message:
-            f"Training run {{wildcards.run}} with seed {', '.join(seeds).replace('{seed}', '{wildcards.seed}')}"
+            f"Training run {{wildcards.run}} with {seeds_label(seeds)}"
         script:
             "../scripts/train_run.py"
 

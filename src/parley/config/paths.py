@@ -330,7 +330,7 @@ def _file_of(kind: str, eval_set: str) -> str:
 
 
 def seed_groups(seeds: Sequence[int], per_job: int) -> dict[str, list[str]]:
-    """Return a mapping from the suffix of a rule's name to the seeds that the rule works on, such as trains.
+    """Return a mapping from the suffix of a rule's name to the seeds that one of its jobs trains or evaluates.
 
     If each job works on one seed, there is one rule, with an empty suffix, and the seed is a wildcard. Otherwise each
     group of seeds has its own rule, with a suffix such as ``_3`` for the group's first seed.

@@ -208,9 +208,8 @@ class RuleValues:
 
         def names(wildcards: Any) -> list[dict[str, Any]]:
             numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds
-            return [
-                {"experiment": self._paths.experiment, "run": wildcards.run, "seed": int(number)} for number in numbers
-            ]
+            about = {"experiment": self._paths.experiment, "run": wildcards.run}
+            return [{**about, "seed": int(number)} for number in numbers]
 
         return names
 
@@ -218,12 +217,10 @@ class RuleValues:
         """Return a function that takes the wildcards and returns the content of config.json for each given seed."""
 
         def configs(wildcards: Any) -> list[Config]:
-            numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds
-            about = {"experiment": self._paths.experiment, "run": wildcards.run}
             settings = run_settings(self._config, wildcards.run)
             rest = {"game": settings["game"], "training": result_affecting(settings["training"])}
-            k = self._logged_k({**about, **rest})
-            return [{**about, "seed": int(number), "k": k, **rest} for number in numbers]
+            k = self._logged_k({"experiment": self._paths.experiment, "run": wildcards.run, **rest})
+            return [{**about, "k": k, **rest} for about in self.run_names(seeds)(wildcards)]
 
         return configs
 

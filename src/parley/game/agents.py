@@ -79,7 +79,6 @@ class Learned(Baseline):
         rule: str = "xavier",
     ) -> None:
         super().__init__()
-        self.dialogue_size = dialogue_size
         self.first = Linear(len(seeds), dialogue_size + turn_size, hidden_size)
         self.last = Linear(len(seeds), hidden_size, 1)
         initialise(self, seeds, purpose, rule)

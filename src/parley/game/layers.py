@@ -5,7 +5,7 @@ that take part in an exchange, N the number of turns; a turn is one exchange of 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -111,6 +111,15 @@ def initialise(network: nn.Module, seeds: Sequence[int], purpose: str, rule: str
                 nn.init.zeros_(parameter)
 
 
+Values = TypeVar("Values", "TanhOutput", "GRUStep")
+
+
+def concatenate(exchanges: Sequence[Values]) -> Values:
+    """Concatenate the values of a rollout's exchanges, ``[S, M, ...]`` each, to those of all turns, ``[S, N, ...]``."""
+    fields: Any = zip(*exchanges, strict=True)
+    return exchanges[0]._make(torch.cat(field, 1) for field in fields)
+
+
 class TanhOutput(NamedTuple):
     """Logits ``[S, M, d]``, and the hidden layer ``[S, M, H]``, after the tanh, from which they are computed."""
 
@@ -208,7 +217,7 @@ class GRUCell(nn.Module):
         packed
             Exchange and dialogue of each of the N turns.
         """
-        turns = GRUStep(*(torch.cat(column, 1) for column in zip(*steps, strict=True)))
+        turns = concatenate(steps)
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         return turns._replace(after=_ReplayStates.apply(messages, *weights, turns, packed))
 

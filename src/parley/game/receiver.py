@@ -39,7 +39,7 @@ class PairScores(torch.autograd.Function):
             Parameters of the output layer, ``[S, 1, H]`` and ``[S, 1]``.
         """
         ctx.save_for_backward(states, descriptions, weight)
-        return pair_scores(states, descriptions, weight, bias)
+        return _pair_scores(states, descriptions, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
@@ -58,7 +58,14 @@ class PairScores(torch.autograd.Function):
 
 
 def pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return the scores of `PairScores` without gradient."""
+    """Return the scores of `PairScores`, which takes longer to call, and is called only if gradient is enabled."""
+    if not torch.is_grad_enabled():
+        return _pair_scores(states, descriptions, weight, bias)
+    scores: Tensor = PairScores.apply(states, descriptions, weight, bias)
+    return scores
+
+
+def _pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     blocks = _description_blocks(states, descriptions)
     scores = [linear(_hidden(states, descriptions[:, block]), weight, bias)[..., 0] for block in blocks]
     return scores[0] if len(scores) == 1 else torch.cat(scores, 2)
@@ -82,8 +89,8 @@ class EncodedCandidates(NamedTuple):
     projected: Tensor
     """``[S, D, hidden]``, or ``[S, D·W, hidden]`` with description attention: contribution of each description, or of
     each word, to the first layer of the scores."""
-    asked: Tensor
-    """``[S, D, hidden]``, or ``[S, D·W, hidden]``: the same to the hidden layer of the Receiver's messages."""
+    projected_for_messages: Tensor
+    """``[S, D, hidden]``, or ``[S, D·W, hidden]``: their contribution to the hidden layer of the messages."""
     keys: Tensor | None = None
     """``[S, 1, D·W, attention_hidden]``: keys of the words; None without description attention."""
 
@@ -175,9 +182,7 @@ class Receiver(nn.Module):
         weight, bias = self.score_last.weight, self.score_last.bias
         assert bias is not None  # The layer has a bias.
         if attended.weights is None:
-            if not torch.is_grad_enabled():
-                return pair_scores(from_state, candidates.projected, weight, bias)
-            return PairScores.apply(from_state, candidates.projected, weight, bias)  # type: ignore[no-any-return]
+            return pair_scores(from_state, candidates.projected, weight, bias)
         words = candidates.projected.unflatten(1, attended.weights.shape[-2:])
         from_words = torch.einsum("smdw,sdwh->smdh", attended.weights, words)
         return linear(torch.relu(from_state[:, :, None] + from_words), weight, bias)[..., 0]
@@ -189,7 +194,7 @@ class Receiver(nn.Module):
 
         The message depends on the mean description, weighted by `probs`, which get no gradient.
         """
-        return tanh_output(self._ask(candidates, attended, probs, state), self.ask)
+        return tanh_output(self._message_inputs(candidates, attended, probs, state), self.ask)
 
     def replay_message(
         self,
@@ -200,9 +205,11 @@ class Receiver(nn.Module):
         turns: TanhOutput,
     ) -> Tensor:
         """Return the message logits of some turns with gradient, given what `message` got and returned in them."""
-        return replay_tanh_output(self._ask(candidates, attended, probs, state), self.ask, turns)
+        return replay_tanh_output(self._message_inputs(candidates, attended, probs, state), self.ask, turns)
 
-    def _ask(self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor, state: Tensor) -> Tensor:
+    def _message_inputs(
+        self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor, state: Tensor
+    ) -> Tensor:
         """Return the inputs of the messages' hidden layer, ``[S, M, H]``.
 
         Averaging the projected descriptions is equivalent to projecting their average, but takes fewer operations.
@@ -210,7 +217,7 @@ class Receiver(nn.Module):
         weights = probs.detach()
         if attended.weights is not None:
             weights = (weights[..., None] * attended.weights).flatten(-2)
-        return torch.baddbmm(self.ask_state(state), weights, candidates.asked)
+        return torch.baddbmm(self.ask_state(state), weights, candidates.projected_for_messages)
 
 
 def of_turns(attended: AttendedCandidates, positions: Tensor) -> AttendedCandidates:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from parley.game.layers import TanhOutput
+from parley.game.layers import TanhOutput, concatenate
 from parley.game.receiver import EncodedCandidates, Receiver, of_turns
 from parley.game.rollout import Step
 from parley.game.sender import EncodedImages, Sender
@@ -61,18 +61,18 @@ def replay_with_grad(
     receiver_messages = torch.cat([step.receiver_message.value for step in steps], 1)
     received = pick(receiver_messages, packed.previous)
     views = sender.eye.replay_with_grad(encoded, received, [step.view for step in steps], packed)
-    sender_logits = sender.replay_with_grad(views, received, _concatenated([step.sender_output for step in steps]))
+    sender_logits = sender.replay_with_grad(views, received, concatenate([step.sender_output for step in steps]))
 
     gru = receiver.listen.replay_with_grad(sender_messages, [step.gru for step in steps], packed)
     attended = receiver.replay_with_grad(candidates, gru.after, [step.attended for step in steps], packed)
-    probs, *asking = pick_each(
-        [torch.cat([step.probs for step in steps], 1), *_concatenated([step.receiver_output for step in steps])],
+    probs, *outputs = pick_each(
+        [torch.cat([step.probs for step in steps], 1), *concatenate([step.receiver_output for step in steps])],
         packed.previous,
     )
     attended_before, before = of_turns(attended, packed.previous), pick(gru.after, packed.previous)
     return Replay(
         sender_logits,
-        receiver.replay_message(candidates, attended_before, probs, before, TanhOutput(*asking)),
+        receiver.replay_message(candidates, attended_before, probs, before, TanhOutput(*outputs)),
         receiver.go_on_logits(gru.after),
         receiver.score(candidates, of_turns(attended, packed.last), pick(gru.after, packed.last)),
         (encoded.features if sender.eye.is_static else views).detach(),
@@ -82,10 +82,6 @@ def replay_with_grad(
         receiver_messages,
         torch.cat([step.go_on for step in steps], 1),
     )
-
-
-def _concatenated(steps: list[TanhOutput]) -> TanhOutput:
-    return TanhOutput(*(torch.cat(column, 1) for column in zip(*steps, strict=True)))
 
 
 def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:

@@ -127,16 +127,16 @@ class AttentionEncoder(nn.Module):
     ) -> Tensor:
         """Return the image representations of all turns, ``[S, N, hidden]``, with gradient."""
         # Dialogues that ended in the first exchange have no keys.
-        seen = views[1].encoded if len(views) > 1 else None
-        if seen is None or seen.keys is None:
+        attended_to = views[1].encoded if len(views) > 1 else None
+        if attended_to is None or attended_to.keys is None:
             return self.project(encoded.mean)  # type: ignore[no-any-return]
         later = packed.after_first()
         context = None if encoded.context is None else pick(encoded.context, packed.rows[:, packed.batch :])
-        keys = self.attention.replay_keys(seen.features, seen.keys)
+        keys = self.attention.replay_keys(attended_to.features, attended_to.keys)
         caches = [view.cache for view in views if view.cache is not None]
         energies = self.attention.replay_with_grad(keys, self._query(received, context), caches, later)
         # One matrix product per image covers all exchanges, so that the image's cells are read only once.
-        attended = later.by_turn(later.by_dialogue(attend(energies)) @ seen.features)
+        attended = later.by_turn(later.by_dialogue(attend(energies)) @ attended_to.features)
         assert encoded.mean is not None  # encode() sets it.
         return self.project(torch.cat([encoded.mean, attended], 1))  # type: ignore[no-any-return]
 
