@@ -111,13 +111,13 @@ def initialise(network: nn.Module, seeds: Sequence[int], purpose: str, rule: str
                 nn.init.zeros_(parameter)
 
 
-Values = TypeVar("Values", "TanhOutput", "GRUStep")
+Values = TypeVar("Values", bound=tuple[Tensor, ...])
 
 
 def concatenate(exchanges: Sequence[Values]) -> Values:
     """Concatenate the values of a rollout's exchanges, ``[S, M, ...]`` each, to those of all turns, ``[S, N, ...]``."""
-    fields: Any = zip(*exchanges, strict=True)
-    return exchanges[0]._make(torch.cat(field, 1) for field in fields)
+    columns = (torch.cat(column, 1) for column in zip(*exchanges, strict=True))
+    return type(exchanges[0])(*columns)
 
 
 class TanhOutput(NamedTuple):
