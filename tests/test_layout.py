@@ -28,6 +28,7 @@ ORDER = [
     "game",
     "synthetic",
     "runtime",
+    "plugins",
     "core",
 ]
 
