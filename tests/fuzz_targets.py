@@ -146,7 +146,7 @@ def read_config(path: Path) -> None:
 
 
 def read_glove(path: Path) -> None:
-    from parley.text.glove import read_pretrained
+    from parley.text.pretrained_vectors import read_pretrained
 
     read_pretrained(path, ["ant", "bee"])
 

@@ -24,7 +24,7 @@ from parley.core.files import digest_of
 from parley.dataset.listing import image_key
 from parley.dataset.sources import open_source
 from parley.dataset.sources.base import TORCHVISION_FOLDER
-from parley.text.glove import copy_of
+from parley.text.pretrained_vectors import copy_of
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = "workflow/schemas/config.schema.yaml"

@@ -16,7 +16,7 @@ from parley.dataset.class_set import read_class_set
 from parley.dataset.fetch.options import read_exclusions
 from parley.dataset.sources.url_list_reader import filter_list
 from parley.text.descriptions import read_descriptions
-from parley.text.glove import read_pretrained
+from parley.text.pretrained_vectors import read_pretrained
 from parley.text.word_vectors import stop_words_of
 
 
@@ -204,8 +204,10 @@ def test_a_word_may_contain_spaces(tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"3000000 300\n</s> \x00\x00\x80\x3f\x00\x00", "is a binary file; give the vectors as text, such"),
-        ((793712314).to_bytes(4, "little") + b"abc", "is a binary file; give the vectors as text"),
+        (b"3000000 300\n</s> \x00\x00\x80\x3f\x00\x00", "is word2vec's binary file; download the vectors as text, or"),
+        (b"2 1\nlion \x01\x99\x80?\nzebra \x3e\x99\x80?", "is word2vec's binary file"),
+        ((793712314).to_bytes(4, "little") + b"abc", "is fastText's binary file of a model; download the text file"),
+        (b"lion \0\0\0\0", "is a binary file; download the vectors as text, such as fastText's"),
         (VECTORS.encode("utf-16"), "is UTF-16 text; save the word vectors as UTF-8"),
         (b"lion\nzebra\n", "is not a file of word vectors"),
         (b"<p>\n<b>Not found</b>\n</p>\n", "is not a file of word vectors"),
@@ -214,7 +216,7 @@ def test_a_word_may_contain_spaces(tmp_path):
         (b'{"lion": [1, 2]}', "is not a file of word vectors"),
         (b"lion 1,5 2,5\nzebra 1,2 3,5\n", "is not a file of word vectors"),
         (b"lion 1 nan\nzebra 1 inf\n", "is not a file of word vectors"),
-        (b"2 3\nlion " + b"\x3e\x99\x80?" * 3 + b"\nzebra \0\0\0\0", "is a binary file"),
+        (b"2 3\nlion " + b"\x3e\x99\x80?" * 3 + b"\nzebra \0\0\0\0", "is word2vec's binary file"),
         (b"400000 100\n", r"has only a header \(400000 100\), and no vectors"),
         (VECTORS.replace("\n", "\r").encode(), "has the line ends of classic Mac OS"),
     ],

@@ -21,7 +21,7 @@ from parley.features.options import ROLES, check_weights
 from parley.interaction.eval_sets import UNSEEN_PARTS
 from parley.text.descriptions import Description, read_descriptions, stop_words_file
 from parley.text.glosses import check_glosses, needs_wordnet
-from parley.text.glove import check_vectors
+from parley.text.pretrained_vectors import check_vectors
 
 ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
 KNOWN_NETWORKS = [

@@ -20,7 +20,7 @@ from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record, workflow_path
 from parley.text.glosses import needs_wordnet
-from parley.text.glove import copy_of
+from parley.text.pretrained_vectors import copy_of
 from parley.text.wordnet import WORDNET_FOLDER, downloaded_copy
 
 RESPONSES = "cached responses"

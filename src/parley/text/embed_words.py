@@ -13,7 +13,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import digest_of, is_web_url, sha256_of
 from parley.core.tables import write_table
 from parley.text.descriptions import Description
-from parley.text.glove import fetched, read_pretrained
+from parley.text.pretrained_vectors import fetched, read_pretrained
 from parley.text.word_vectors import Words, description_words, no_words_message, stop_words_of, write_words
 
 logger = logging.getLogger(__name__)

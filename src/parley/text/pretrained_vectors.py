@@ -1,4 +1,4 @@
-"""Read pretrained word vectors in text format, such as GloVe's: each line has a word and its numbers."""
+"""Read pretrained word vectors as text: GloVe, fastText (.vec) or word2vec. A line has a word and its numbers."""
 
 import bz2
 import codecs
@@ -42,6 +42,8 @@ _COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
 _FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 # Numbers of words and of values.
 _HEADER = re.compile(rb"(\d{1,15})\s+(\d{1,15})\s*")
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1b]")
+"""Control characters, except for those of lines. Text rarely has one; one in nine bytes of binary numbers is one."""
 
 
 class PretrainedVectors(NamedTuple):
@@ -166,10 +168,16 @@ def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
 
 def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
     names = [name for name in archive.namelist() if not name.endswith("/") and not is_hidden(name)]
-    wanted = [name for name in names if name == member] if member else names
+    # fastText's zips contain the vectors both as text and in a binary model.
+    wanted = [name for name in names if name == member] if member else [one for one in names if _is_text(one, names)]
     if len(wanted) != 1:
         raise ParleyError(f"{path} contains the files {', '.join(names)}; set `member` to the file to read.")
     return wanted[0]
+
+
+def _is_text(name: str, names: Collection[str]) -> bool:
+    """Return False for fastText's binary model if its vectors are also in the zip as text."""
+    return not (name.endswith(".bin") and f"{name.removesuffix('.bin')}.vec" in names)
 
 
 def _scan(stream: BinaryIO, words: frozenset[str], path: str | Path) -> PretrainedVectors:
@@ -230,11 +238,18 @@ def _refuse_other(start: bytes, path: str | Path) -> None:
         raise ParleyError(f"{path} contains {kind}, not word vectors; {fix or 'get the file again'}.")
     if start.startswith(UTF16_MARKS):
         raise ParleyError(f"{path} is UTF-16 text; save the word vectors as UTF-8.")
-    if start.startswith(_FASTTEXT_MAGIC) or b"\0" in start:
+    if start.startswith(_FASTTEXT_MAGIC):
         raise ParleyError(
-            f"{path} is a binary file; give the vectors as text, such as fastText's .vec, or word2vec's saved "
-            "with binary=False."
+            f"{path} is fastText's binary file of a model; download the text file of its vectors instead, such as "
+            "cc.en.300.vec.gz for cc.en.300.bin."
         )
+    if _HEADER.match(start) and _BINARY.search(start) and not any(map(_has_numbers, start.split(b"\n")[1:])):
+        raise ParleyError(
+            f"{path} is word2vec's binary file; download the vectors as text, or convert them: "
+            "`gensim.models.KeyedVectors.load_word2vec_format(path, binary=True).save_word2vec_format('vectors.txt')`."
+        )
+    if b"\0" in start:
+        raise ParleyError(f"{path} is a binary file; download the vectors as text, such as fastText's .vec.")
     if b"\r" in start.rstrip() and b"\n" not in start:
         raise ParleyError(f"{path} has the line ends of classic Mac OS; save it with those of Unix or Windows.")
 

@@ -8,9 +8,11 @@ from unicodedata import normalize
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
-from parley.text.glove import check_vectors, fetched, read_pretrained
+from parley.text.pretrained_vectors import check_vectors, fetched, read_pretrained
 from parley.text.word_vectors import description_words
 
 # Serves a folder on loopback, prints its port, and ends with its input or after a minute.
@@ -162,7 +164,7 @@ def test_preflight(tmp_path):
 
 
 def test_preflight_imports_no_numpy():
-    code = "import sys, parley.text.glove; assert not {'numpy', 'torch', 'h5py'} & set(sys.modules)"
+    code = "import sys, parley.text.pretrained_vectors; assert not {'numpy', 'torch', 'h5py'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -202,3 +204,48 @@ def test_repeated_words_are_counted_and_the_first_vector_is_used(tmp_path, caplo
     caplog.clear()
     read_pretrained(path, ["cat"])
     assert "lines repeat" not in caplog.text
+
+
+# Words of fastText's files: any characters but those that separate fields and lines; some lines are not UTF-8.
+WORD = st.text(st.characters(exclude_characters=" \t\n\r\v\f\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+NUMBER = st.floats(-1e6, 1e6, width=32)
+BROKEN = b"\xe2\x82 1 2 3 \n"
+
+
+@given(
+    st.dictionaries(WORD.map(lambda word: normalize("NFC", word)), st.tuples(NUMBER, NUMBER, NUMBER), min_size=3),
+    st.sampled_from(["", " ", "  "]),
+    st.sampled_from(["vec", "vec.gz", "zip"]),
+    st.integers(0, 2),
+)
+def test_fasttext_files_give_back_the_vectors_that_were_written(tmp_path_factory, vectors, end, suffix, broken):
+    vectors = {word: row for word, row in vectors.items() if not word.isspace()}
+    lines = [f"{word} {' '.join(map(str, row))}{end}\n".encode() for word, row in vectors.items()]
+    content = b"".join([f"{len(lines) + broken} 3\n".encode(), *lines, *([BROKEN] * broken)])
+    path = tmp_path_factory.mktemp("vectors") / f"cc.en.3.{suffix}"
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("cc.en.3.vec", content)
+            archive.writestr("cc.en.3.bin", b"a model")
+    else:
+        path.write_bytes(gzip.compress(content) if suffix == "vec.gz" else content)
+    found = read_pretrained(path, vectors)
+    assert found.vectors == {word: list(row) for word, row in vectors.items()}
+    assert (found.lines, found.malformed_lines, found.dimension) == (len(lines) + broken, broken, 3)
+
+
+def test_a_word_with_a_space_or_a_control_character_is_a_word(tmp_path):
+    lines = "3 2\nNew York 1 2 \n\u00a0 3 4 \n\x02 5 6 \n"
+    (tmp_path / "v.vec").write_text(lines, encoding="utf-8", newline="")
+    found = read_pretrained(tmp_path / "v.vec", ["New York", "\u00a0", "\x02"])
+    assert found.vectors == {"New York": [1, 2], "\u00a0": [3, 4], "\x02": [5, 6]}
+
+
+@pytest.mark.parametrize("width", [1, 50])
+def test_binary_files_of_word2vec_are_refused_whatever_their_numbers(tmp_path, width):
+    for seed in range(20):
+        rows = np.random.default_rng(seed).normal(size=(200, width)).astype("<f4")
+        lines = [f"word{number} ".encode() + row.tobytes() + b"\n" for number, row in enumerate(rows)]
+        (tmp_path / "v.bin").write_bytes(f"200 {width}\n".encode() + b"".join(lines))
+        with pytest.raises(ParleyError, match=r"v\.bin is word2vec's binary file"):
+            read_pretrained(tmp_path / "v.bin", ["word1"])
