@@ -1,4 +1,4 @@
-"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<seeds>] [--tensorboard]`.
+"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<seeds>] [--tensorboard] [--tracked]`.
 
 Of several seeds, as 1,2,3, each has a folder in the folder, by its number.
 """
@@ -56,7 +56,8 @@ def run_all(folders, steps, seeds, game=TINY, identity="", **options):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     options = {"tensorboard": True} if "--tensorboard" in sys.argv else {}
-    folder, steps, *rest = [argument for argument in sys.argv[1:] if argument != "--tensorboard"]
+    options |= {"wandb": "easy", "mlflow": "local"} if "--tracked" in sys.argv else {}
+    folder, steps, *rest = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     numbers = [int(seed) for seed in rest[0].split(",")] if rest else [1]
     try:
         folders = [Path(folder, str(seed)) for seed in numbers] if rest else [Path(folder)]

@@ -92,7 +92,7 @@ def test_deleted_tar_is_restored_without_reruns(project, tiny):
 def test_content_neutral_settings_rerun_nothing(project, tiny):
     text = tiny.read_text()
     changed = text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9\n  classes_per_job: 4")
-    changed = changed.replace("training:", "training:\n  cuda_graphs: false")
+    changed = changed.replace("training:", "training:\n  cuda_graphs: false\n  wandb: a project\n  mlflow: local")
     assert "cuda_graphs" in changed
     tiny.write_text(changed)
     # The merged config itself is remade, the page that shows it, and what tells where both come from.

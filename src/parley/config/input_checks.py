@@ -1,6 +1,5 @@
 """Check the inputs of the rules about to run, before any job starts."""
 
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -22,6 +21,7 @@ from parley.interaction.eval_sets import UNSEEN_PARTS
 from parley.text.descriptions import Description, read_descriptions, stop_words_file
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.pretrained_vectors import check_vectors
+from parley.training.tracking import TRACKERS, missing_package
 
 ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
 KNOWN_NETWORKS = [
@@ -67,7 +67,7 @@ def check_inputs(
         findings += _check_attributes(config, classes)
     if "train_run" in stages:
         findings += _check_given(config) if config["source"]["kind"] == "features" else _check_layers(config)
-        findings += [] if own_environments else _check_tensorboard(config)
+        findings += [] if own_environments else _check_trackers(config)
     return findings
 
 
@@ -167,14 +167,16 @@ def _check_given(config: Config) -> list[str]:
     ] + check_ks(config, {"in": len(train.label_ids), **unseen})
 
 
-def _check_tensorboard(config: Config) -> list[str]:
-    wanted = [name for name, run in settings_of_runs(config).items() if run["training"]["tensorboard"]]
-    if not wanted or importlib.util.find_spec("tensorboard") is not None:
-        return []
-    return [
-        f"Run {', '.join(wanted)} has `training.tensorboard: true`, but the package tensorboard is not installed; "
-        "install it (`uv sync --extra tensorboard`) or set the key to false."
-    ]
+def _check_trackers(config: Config) -> list[str]:
+    """Return an error message for each package that runs need to report their metrics and that is not installed."""
+    findings = []
+    for name in ("tensorboard", *TRACKERS):
+        wanted = [run for run, settings in settings_of_runs(config).items() if settings["training"].get(name)]
+        missing = missing_package(name) if wanted else ""
+        if missing:
+            value = "true" if name == "tensorboard" else "set"
+            findings.append(f"Run {', '.join(wanted)} has `training.{name}: {value}`, {missing}")
+    return findings
 
 
 def check_ks(config: Config, classes: Mapping[str, int]) -> list[str]:

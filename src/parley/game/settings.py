@@ -260,6 +260,10 @@ class TrainingSettings:
         Whether training steps on a GPU are captured as a CUDA graph and replayed; does not affect results.
     tensorboard
         Whether to write TensorBoard event files.
+    wandb
+        Project of Weights & Biases to which metrics are sent; None for none.
+    mlflow
+        Tracking URI of the MLflow server to which metrics are sent, or ``local``; None for none.
     samples
         Number of sample dialogues written to the log at each dev evaluation.
     k
@@ -296,6 +300,8 @@ class TrainingSettings:
     deterministic: bool = False
     cuda_graphs: bool = True
     tensorboard: bool = False
+    wandb: str | None = None
+    mlflow: str | None = None
     samples: int = 0
     k: int | None = None
     checks: bool = False
@@ -307,7 +313,7 @@ class TrainingSettings:
         return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
 
 
-PERFORMANCE_ONLY = ("cuda_graphs",)
+PERFORMANCE_ONLY = ("cuda_graphs", "tensorboard", "wandb", "mlflow")
 """Training settings that do not affect results. Changing them triggers no rerun, and checkpoints do not store them."""
 
 

@@ -71,9 +71,8 @@ class Log:
         self._stream.write(self.lines[-1] + "\n")
         self._stream.flush()
         if self._board is not None:
-            for name, value in values.items():
-                if isinstance(value, int | float):
-                    self._board.add_scalar(f"{kind}/{name.replace('@', '_at_')}", value, step)
+            for name, value in scalars({"kind": kind, **values}).items():
+                self._board.add_scalar(name, value, step)
 
     def _keep(self, line: str, row: Mapping[str, Any]) -> None:
         self.lines.append(line)
@@ -85,6 +84,15 @@ class Log:
         """Return whether the last `patience` evaluations did not improve dev accuracy@k; never stop if it is 0."""
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False
+
+
+def scalars(line: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics in a line of the log, by the names that TensorBoard and other trackers show."""
+    return {
+        f"{line['kind']}/{name.replace('@', '_at_')}": value
+        for name, value in line.items()
+        if isinstance(value, int | float) and name not in ("step", "seconds")
+    }
 
 
 def _board(folder: Path, step: int) -> Any:

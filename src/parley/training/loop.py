@@ -24,6 +24,7 @@ from parley.interaction.split_data import load_candidates, load_part
 from parley.interaction.transcript import sample_dialogues
 from parley.training.log import Log
 from parley.training.resume import ResumableRuns, ResumeState, stop_on_signal
+from parley.training.tracking import Tracking
 from parley.training.trainer import METRICS, Trainer
 from parley.training.training_data import TrainingData, build_training_data
 
@@ -78,7 +79,7 @@ def train_from_files(
     )
     inputs = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
     identity = digest_of([runs, [sha256_of(path) for path in inputs], code])
-    train_runs(data, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity)
+    train_runs(data, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity, runs)
     for run, folder in zip(runs, folders, strict=True):
         write_json(Path(folder) / "config.json", run)
 
@@ -91,6 +92,7 @@ def train_runs(
     k: int,
     folders: Sequence[str | Path],
     identity: str = "",
+    about: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """Train one run per seed at the same time, and write `metrics.jsonl` and `checkpoints/` of each run.
 
@@ -112,6 +114,8 @@ def train_runs(
         Output folder of each run.
     identity
         Digest of settings, inputs and code. If it has changed since an interruption, the runs start again from step 1.
+    about
+        Configuration of each run, as for `train_from_files`, for Weights & Biases and MLflow.
 
     Raises
     ------
@@ -131,8 +135,17 @@ def train_runs(
         loop = TrainingLoop(trainer, k, resumable, boards)
         for log in loop.logs:
             open_logs.enter_context(log)
+        about = about or [
+            {"experiment": "parley", "run": Path(one).parent.name, "seed": Path(one).name} for one in folders
+        ]
+        open_logs.enter_context(Tracking(training, folders, resumable.logs, about or _unnamed(folders)))
         loop.run(progress, stop)
     resumable.finish()
+
+
+def _unnamed(folders: Sequence[str | Path]) -> list[dict[str, str]]:
+    """Return names of runs without a configuration, from their folders."""
+    return [{"experiment": "parley", "run": Path(one).parent.name, "seed": Path(one).name} for one in folders]
 
 
 class TrainingLoop:
