@@ -27,8 +27,8 @@ ORDER = [
     "provenance",
     "game",
     "synthetic",
-    "runtime",
     "plugins",
+    "runtime",
     "core",
 ]
 

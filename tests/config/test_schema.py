@@ -179,7 +179,7 @@ def test_numbers_with_an_exponent_need_no_point(text):
 
 
 PATH_KEYS = [
-    "classes",
+    *("classes", "plugins[]"),
     *("source.url_list.locations[]", "source.url_list.local_root", "source.folder.root", "source.tars.root"),
     *("source.archive.locations[]", "source.manifest.path", "source.manifest.local_root", "source.torchvision.root"),
     *(f"source.features.{name}" for name in ("train", "dev", "test", "ood", "transfer", "descriptions")),

@@ -63,6 +63,8 @@ RUNS = [run["name"] for run in CONFIG["runs"]]
 RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
 SHARES_DISK = snakemake_patches.shares_disk(workflow)
 VALUES = RuleValues(EXPERIMENT, SHARES_DISK)
+# The plug-in files that a script loads, by run.
+config["plugin_files"] = VALUES.plugins.files_of_stages()
 config["class_digests"] = VALUES.class_digests  # Filled while the rules are defined.
 FETCH_GROUPS = (  # The classes of each job that fetches images.
     VALUES.job_groups("tar", CONFIG["fetch"]["classes_per_job"])
@@ -73,7 +75,8 @@ RESOURCES = RuleResources(CONFIG, CLASSES)
 INPUT_CHECK = partial(check_inputs, CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
 PARSED_CODE = Sources(SOURCES)
-DIGESTS = {}  # The code digest of each script.
+# Each digest of code → the script, and the parts of plug-ins that it uses.
+DIGESTS = {}
 result, run_file, run_files = PATHS.result, RUN_PATHS.file, RUN_PATHS.of_runs
 
 
@@ -84,10 +87,15 @@ wildcard_constraints:
 
 
 def code(script):
-    """Digest of a script and of the modules that it imports, so that an edit of the code reruns the stage."""
+    """Digest of a script, of the modules that it imports and of the parts of plug-ins that it uses.
+
+    An edit of the code then reruns the stage.
+    """
     path = BASE / "workflow/scripts" / f"{script}.py"
-    DIGESTS[path] = stage_digest(path, PARSED_CODE)
-    return DIGESTS[path]
+    digest = stage_digest(path, PARSED_CODE)
+    for each, parts in VALUES.plugins.digests_with(script, digest).items():
+        DIGESTS[each] = (path, parts)
+    return VALUES.code(script, digest)
 
 
 def introduction(stages):

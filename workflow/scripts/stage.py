@@ -19,6 +19,7 @@ else:
 from parley.core.errors import ParleyError
 from parley.core.formats import printable
 from parley.core.progress import SHOWN, identity_of, share_terminal
+from parley.plugins.loading import cause_of, load_plugins, loaded_files
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.job import TrackedConfig, record_job
 from parley.runtime.run_lock import register_job
@@ -80,11 +81,12 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         with contextlib.closing(register_job(snakemake.rule, snakemake.output)):
             check_undamaged(snakemake.input)
+            load_plugins(_plugin_files(snakemake))
             yield logger
             record_job(
                 snakemake.rule,
                 _named(snakemake.wildcards),
-                _files(snakemake.input),
+                _files(snakemake.input) | ({"plugins": loaded_files()} if loaded_files() else {}),
                 _files(snakemake.output),
                 _named(snakemake.params),
                 snakemake.config.read_sections(),
@@ -99,13 +101,16 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
         to_terminal.setLevel(logging.CRITICAL)
         logger.exception("Unexpected")
         to_terminal.setLevel(logging.INFO)
-        logger.error(
-            "%s: %s. This is a defect of Parley or of its environment; the traceback is in %s.",
-            type(error).__name__,
-            error,
-            path,
-        )
+        logger.error("%s; the traceback is in %s.", cause_of(error), path)
         sys.exit(1)
+
+
+def _plugin_files(snakemake: Any) -> list[str]:
+    """Return the plug-in files that register parts which the job uses."""
+    # Not by [], which would add them to the sections of the config that the job's record lists.
+    of_scripts = snakemake.config.get("plugin_files", {})
+    by_run = of_scripts.get(Path(sys.modules["__main__"].__file__).stem, {})
+    return by_run.get(getattr(snakemake.wildcards, "run", ""), by_run.get("", []))
 
 
 def _named(values: Any) -> dict[str, Any]:

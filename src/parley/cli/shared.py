@@ -15,6 +15,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import no_file, written_aside
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
+from parley.plugins.loading import cause_of
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.records import existing_workflow_path
 
@@ -133,8 +134,7 @@ def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse
         if os.environ.get(TRACEBACK):
             logger.exception("Unexpected")
         return _fail(
-            f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
-            f"set the environment variable {TRACEBACK}=1 to see the traceback.",
+            f"{cause_of(error)}; set the environment variable {TRACEBACK}=1 to see the traceback.",
             status=of_error,
         )
     return status or 0

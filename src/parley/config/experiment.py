@@ -10,6 +10,7 @@ from parley.config.input_checks import check_inputs, check_ks, missing_files
 from parley.config.options import network_options, source_options
 from parley.config.overrides import with_settings
 from parley.config.paths import Paths, paths_of
+from parley.config.plugin_parts import PluginParts
 from parley.config.run_settings import settings_of_runs
 from parley.config.schema import Config, read_schema
 from parley.config.validation import examine, not_about
@@ -56,6 +57,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     findings.extend(of_classes)
     if config is None:
         raise ParleyError(findings.sentences)
+    findings.extend(not_about(replaced, PluginParts(config).findings()))
     # With errors in the class set, its numbers of classes are unknown.
     complete = not of_classes and bool(classes or config["source"]["kind"] == "features")
     paths, found = _paths(config, classes, complete)

@@ -11,6 +11,7 @@ from parley.config.experiment import Experiment
 from parley.config.input_checks import ATTRIBUTE_FILES
 from parley.config.options import source_options
 from parley.config.paths import SEED_WILDCARD, class_digest, grouped
+from parley.config.plugin_parts import OF_GAME, PluginParts
 from parley.config.run_settings import attending_runs, run_settings, settings_of_runs
 from parley.config.schema import Config
 from parley.core.files import digest_of, read_json
@@ -22,6 +23,7 @@ from parley.dataset.sources import open_source
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.sources.base import Source, file_fingerprint
 from parley.game.settings import result_affecting
+from parley.runtime.code_digest import combined
 from parley.text.descriptions import stop_words_file
 from parley.text.glosses import needs_wordnet
 from parley.text.wordnet import installed_nouns
@@ -59,6 +61,22 @@ class RuleValues:
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
         """Names of the runs whose attention weights are stored."""
+        self.plugins = PluginParts(self._config)
+
+    def code(self, script: str, digest: str) -> str | Callable[[Any], str]:
+        """Return the param `code` of a rule: the digest of its script and of the parts of plug-ins that it uses.
+
+        If it uses those that its run names, the value is a function of the wildcards.
+        """
+        if not self.plugins.used_by(script):
+            return digest
+        if script not in OF_GAME:
+            return combined(digest, self.plugins.digests(script))
+
+        def of_run(wildcards: Any) -> str:
+            return combined(digest, self.plugins.digests(script, wildcards.run))
+
+        return of_run
 
     def class_files(self, suffix: str) -> list[str]:
         """Return the paths that `Paths.class_files` returns for all classes."""

@@ -62,25 +62,76 @@ class Registry(Mapping[str, Part]):
         return {} if found is None else found.options
 
 
-def _decorator(kind: str) -> Callable[..., Callable[[Part], Part]]:
-    """Return the decorator ``kind(name, **options)``."""
+def _register(kind: str, name: str, options: Mapping[str, Option]) -> Callable[[Part], Part]:
+    def register(part: Part) -> Part:
+        PLUGINS.setdefault(kind, {})[name] = Plugin(part, options)
+        return part
+
+    return register
+
+
+def _with_options(kind: str) -> Callable[..., Callable[[Part], Part]]:
+    """Return the decorator ``kind(name, **options)`` of a part with options, whose default values it gives."""
 
     def named(name: str, **options: Option) -> Callable[[Part], Part]:
-        def register(part: Part) -> Part:
-            PLUGINS.setdefault(kind, {})[name] = Plugin(part, options)
-            return part
-
-        return register
+        return _register(kind, name, options)
 
     return named
 
 
-augmentation = _decorator("augmentation")
-baseline = _decorator("baseline")
-channel = _decorator("channel")
-figure = _decorator("figure")
-image_source = _decorator("image_source")
-metric = _decorator("metric")
-receiver = _decorator("receiver")
-reward = _decorator("reward")
-sender = _decorator("sender")
+augmentation = _with_options("augmentation")
+baseline = _with_options("baseline")
+channel = _with_options("channel")
+image_source = _with_options("image_source")
+receiver = _with_options("receiver")
+reward = _with_options("reward")
+sender = _with_options("sender")
+
+
+def metric(
+    name: str,
+    *,
+    unit: str = "",
+    label: str = "",
+    description: str = "",
+    less_is_better: bool = False,
+    report_row: int | None = None,
+) -> Callable[[Part], Part]:
+    """Register a metric of language.csv, a function ``(conversations, generator)``.
+
+    It returns a number, None if the metric is undefined for these dialogues, or a
+    `parley.metrics.permutation.Tested`.
+
+    Parameters
+    ----------
+    name
+        Name of the metric in language.csv.
+    unit
+        Its unit, such as ``fraction`` or ``bits``.
+    label
+        Its name in the report; by default, `name`.
+    description
+        Its definition in one line.
+    less_is_better
+        Whether low values are better than high values.
+    report_row
+        Position in the report's table; None if the metric is only in language.csv.
+    """
+    rows = {} if report_row is None else {"report_row": report_row}
+    text = {"unit": unit, "label": label or name, "description": description}
+    return _register("metric", name, {**text, "less_is_better": less_is_better, **rows})
+
+
+def figure(name: str, *, title: str = "", caption: str = "") -> Callable[[Part], Part]:
+    """Register a figure of each run, a function ``(part)`` of the pooled test results, or ``(results)`` of the run's.
+
+    Parameters
+    ----------
+    name
+        Name of the figure's files, ``<name>-<run>.svg`` and ``.pdf``.
+    title
+        Its heading in the report; by default, `name`.
+    caption
+        Explanation below the figure.
+    """
+    return _register("figure", name, {"title": title or name, "caption": caption})

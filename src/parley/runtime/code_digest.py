@@ -5,6 +5,7 @@ this package that the script imports, directly or indirectly. The digest is one 
 """
 
 import ast
+import copy
 import hashlib
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -124,6 +125,29 @@ def package_digest(module: str) -> str:
     return _digest([_module_meaning(name, sources) for name in _with_imports([module], sources)])
 
 
+def statements_digest(statements: Iterable[ast.stmt], imports: Iterable[str], sources: Sources) -> str:
+    """Return a digest of statements and of the modules of this package among their imports, with theirs.
+
+    Comments, docstrings and layout do not affect it.
+    """
+    tree = ast.Module([copy.deepcopy(one) for one in statements], [])
+    modules = _with_imports(_of_package(list(imports)), sources)
+    return _digest([_meaning(tree), *(_module_meaning(name, sources) for name in modules)])
+
+
+def combined(code: str, parts: Mapping[str, str]) -> str:
+    """Return the digest of a stage that uses parts of plug-ins: `code` itself if there are none.
+
+    Parameters
+    ----------
+    code
+        Result of `stage_digest`.
+    parts
+        Digest of each part.
+    """
+    return _digest([code, *(f"{name} {digest}" for name, digest in sorted(parts.items()))]) if parts else code
+
+
 def modules_of(script: str | Path, sources: Sources) -> list[str]:
     """Return the modules of this package that a script imports, directly or indirectly, sorted."""
     return _with_imports(_of_package(sources.read(Path(script)).imports), sources)
@@ -136,7 +160,7 @@ def _with_imports(modules: Iterable[str], sources: Sources) -> list[str]:
     while waiting:
         if (module := waiting.pop()) not in found:
             found.add(module)
-            waiting += _of_package(sources.read(_file_of(module)).imports)
+            waiting += _of_package(sources.read(file_of_module(module)).imports)
     return sorted(found)
 
 
@@ -154,10 +178,11 @@ def _modules_in(name: str, _root: Path) -> list[str]:
         return []
     # Importing parley.game.sender runs parley/game/__init__.py too.
     above = [".".join(steps[:length]) for length in range(1, len(steps) + 1)]
-    return [module for module in above if _file_of(module).exists()]
+    return [module for module in above if file_of_module(module).exists()]
 
 
-def _file_of(module: str) -> Path:
+def file_of_module(module: str) -> Path:
+    """Return the path of the file of one of this package's modules, which need not exist."""
     base = ROOT.joinpath(*module.split(".")[1:])
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
@@ -165,10 +190,15 @@ def _file_of(module: str) -> Path:
 def _parsed(content: bytes, path: Path) -> Source:
     tree = ast.parse(content, filename=str(path))
     imports = list(dict.fromkeys(_imported_names(tree)))
+    return Source(imports, _digest([_meaning(tree)]))
+
+
+def _meaning(tree: ast.Module) -> str:
+    """Return a text of a syntax tree, from which docstrings are removed."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
-    return Source(imports, _digest([ast.dump(tree)]))
+    return ast.dump(tree)
 
 
 def _imported_names(tree: ast.Module) -> Iterator[str]:
@@ -183,7 +213,7 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
 
 def _module_meaning(module: str, sources: Sources) -> str:
     """Return a module's name, the digest of its syntax tree and, for a package, the text of its templates."""
-    path = _file_of(module)
+    path = file_of_module(module)
     templates = sorted(path.parent.glob("templates/*")) if path.name == "__init__.py" else []
     texts = [template.read_text(encoding="utf-8") for template in templates if template.is_file()]
     return "\n".join([module, sources.read(path).meaning, *texts])

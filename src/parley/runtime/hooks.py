@@ -73,7 +73,7 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
 def start(
     workflow: Workflow,
     check: Callable[..., list[str]],
-    digests: Mapping[Path, str],
+    digests: Mapping[str, tuple[Path, Mapping[str, str]]],
     sources: Sources,
     caches: Iterable[Path],
     introduce: Callable[[set[str]], Iterable[str]] = lambda stages: (),
@@ -88,7 +88,7 @@ def start(
         Function that takes the names of the rules about to run, and the keyword argument `own_environments` (whether
         jobs run in separate environments). It returns one error message for each unavailable input.
     digests
-        Digest of the code of each script.
+        Each digest of code → the path of the script, and the digests of the parts of plug-ins that it uses.
     sources
         Source files from which the digests were computed.
     caches
@@ -225,10 +225,10 @@ def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> No
         remove_all_leftovers({*(Path(path).parent for path in written), *caches})
 
 
-def _save_digests(digests: Mapping[Path, str], sources: Sources) -> None:
+def _save_digests(digests: Mapping[str, tuple[Path, Mapping[str, str]]], sources: Sources) -> None:
     """Save the digests of each stage's modules, so that `parley status` can name the modules that changed."""
     try:
-        save_parts(BOOK, {digest: stage_parts(path, sources) for path, digest in digests.items()})
+        save_parts(BOOK, {digest: {**stage_parts(path, sources), **parts} for digest, (path, parts) in digests.items()})
     except OSError as error:
         sys.stderr.write(f"{BOOK} cannot be written: {error}\n")
 

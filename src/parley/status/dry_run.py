@@ -58,7 +58,7 @@ class DryRun:
         with contextlib.redirect_stderr(io.StringIO()):  # Hides the profile's name, which Snakemake prints.
             _, self._args = cli.parse_args(["--dry-run", *snakemake_options(), *chosen])
         self._sources = Sources(SOURCES)
-        # Digests of the modules that a stage uses, by the stage's script.
+        # Digests of the modules and of the parts of plug-ins that a stage uses, by the digest of its code.
         self._parts: dict[str, dict[str, str]] = {}
 
     def plans(self) -> tuple[dict[str, Any], Plan, Plan]:
@@ -184,11 +184,11 @@ class DryRun:
             of_params, code = changed_params(records[0].params or [], dict(job.params.items()))
             changes += of_params
             if code is not None:
-                script = str(job.rule.script)
-                if script not in self._parts:
-                    path = Path(job.rule.basedir.get_path_or_uri(secret_free=False)) / script
-                    self._parts[script] = stage_parts(path, self._sources)
-                found["code"] = tuple(changed_parts(book.get(code), self._parts[script]))
+                present = str(dict(job.params.items())[CODE])
+                if present not in self._parts:
+                    path, of_plugins = workflow.globals["DIGESTS"][present]
+                    self._parts[present] = stage_parts(path, self._sources) | of_plugins
+                found["code"] = tuple(changed_parts(book.get(code), self._parts[present]))
         return found | {"changes": tuple(changes)}
 
 

@@ -1,0 +1,79 @@
+"""Check that parts have the parameters, base classes and methods that Parley expects, without running their files."""
+
+import ast
+from collections.abc import Iterator
+
+from parley.plugins.kinds import EXAMPLES, KINDS
+from parley.plugins.source import Definition, Method, SourceFile, bases_of, methods_of, parameters_of, resolved
+
+
+def problem_of(kind: str, name: str, file: SourceFile, node: Definition) -> str:
+    """Return what is wrong with the definition of a part, with what is expected; empty if nothing is."""
+    base = KINDS[kind].base
+    if not base:
+        return _function_problem(kind, name, node)
+    problems = list(_class_problems(base, file, node))
+    if not problems:
+        return ""
+    module, _, short = base.rpartition(".")
+    return (
+        f"the {_words(kind)} {name!r} {'; it '.join(problems)}. Expected: `class {node.name}({short})`, with "
+        f"`from {module} import {short}`, and {_listed_methods(base)}; {EXAMPLES} has an example."
+    )
+
+
+def _function_problem(kind: str, name: str, node: Definition) -> str:
+    forms = KINDS[kind].parameters
+    expected = " or ".join(f"`def {node.name}({', '.join(form)})`" for form in forms)
+    if not isinstance(node, ast.FunctionDef):
+        what = "a class" if isinstance(node, ast.ClassDef) else "an async function"
+        return f"the {_words(kind)} {name!r} is {what}. Expected: a function, {expected}; {EXAMPLES} has an example."
+    names, needed = parameters_of(node.args)
+    required = sum(default is None for default in node.args.kw_defaults)
+    if not required and any(names[: len(form)] == form and needed <= len(form) for form in forms):
+        return ""
+    return (
+        f"the {_words(kind)} {name!r} has the parameters ({ast.unparse(node.args)}). Expected: {expected}; "
+        f"{EXAMPLES} has an example."
+    )
+
+
+def _class_problems(base: str, file: SourceFile, node: Definition) -> Iterator[str]:
+    """Yield what is wrong with a class, as ends of a sentence."""
+    if not isinstance(node, ast.ClassDef):
+        yield "is a function"
+        return
+    of_parley = resolved(base)
+    if of_parley not in bases_of(file, node):
+        yield f"is not a subclass of {base.rpartition('.')[2]}"
+        return
+    wanted = methods_of(*of_parley)
+    for method, found in methods_of(file, node).items():
+        if found.is_abstract:
+            yield f"lacks the method `{method}`"
+        elif method in wanted and not _fits(found, wanted[method]):
+            yield f"has the method `{_written(method, found)}`"
+
+
+def _fits(found: Method, wanted: Method) -> bool:
+    """Return whether a method can be called as the base class's method is."""
+    if found.is_open:
+        return True
+    same = found.parameters[: len(wanted.parameters)] == wanted.parameters
+    return same and found.needed <= len(wanted.parameters)
+
+
+def _listed_methods(base: str) -> str:
+    """Return the methods of a base class that a subclass must define or may override, with their parameters."""
+    methods = methods_of(*resolved(base))
+    abstract = [f"`{_written(name, one)}`" for name, one in methods.items() if one.is_abstract]
+    shown = abstract or [f"`{_written(name, one)}`" for name, one in methods.items() if not name.startswith("_")]
+    return f"the methods {', '.join(shown)}" if len(shown) > 1 else f"the method {', '.join(shown)}"
+
+
+def _written(name: str, method: Method) -> str:
+    return f"{name}({', '.join(('self', *method.parameters))})"
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
