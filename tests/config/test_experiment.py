@@ -143,6 +143,17 @@ def test_attention_without_context_needs_no_logits(here, context, needed):
     assert lack in found
 
 
+def test_attention_to_the_logits_of_open_clip_is_refused(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tup\nbee\tn02206856\tin\n")
+    (here / "pictures/bee").mkdir()
+    features = {**CONFIG["features"], "backbone": "open_clip/RN50", "weights": "random"}
+    for context in (True, False):
+        game = {"preset": "AdaptiveAttention", "attention_context": context}
+        found = findings("words={source: random}", game=game, features=features)
+        lack = "Run 'adaptive' needs logits, which open_clip/RN50 does not have; set game.attention_context to false"
+        assert any(sentence.startswith(lack) for sentence in found) == context
+
+
 def test_a_missing_list_of_stop_words_is_reported(here):
     config = {**CONFIG["words"], "stop_words": "mine.txt"}
     assert "Config: words.stop_words is mine.txt, which is not a file; check the path." in findings(words=config)

@@ -30,6 +30,30 @@ def test_settings_that_change_features_change_the_identifier():
     assert names == [features_id(each) for each in options]
 
 
+def test_identifiers_of_torchvisions_networks_stay(tmp_path):
+    half = {"size": 112, "mean": HALF, "sd": HALF}
+    assert features_id(feature_options()) == "resnet34-a2ab8d14"
+    assert features_id(feature_options(weights="IMAGENET1K_V1")) == "resnet34-a2ab8d14"
+    assert features_id(feature_options(preprocessing="original")) == "resnet34-1414cf9c"
+    assert features_id(feature_options("squeezenet1_0", "random", preprocessing=half)) == "squeezenet1_0-ce8c733d"
+
+
+def test_identifiers_of_other_libraries_are_names_of_folders():
+    names = [
+        features_id(feature_options(*backbone))
+        for backbone in [
+            ("timm/test_vit.r160_in1k",),
+            ("timm/test_vit", "random"),
+            ("open_clip/ViT-B-32:laion2b_s34b_b79k",),
+            ("open_clip/ViT-B-32:laion2b_e16",),
+        ]
+    ]
+    assert len(set(names)) == 4
+    assert names[0].startswith("timm-test_vit.r160_in1k-")
+    assert names[2].startswith("open_clip-ViT-B-32-laion2b_s34b_b79k-")
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+-[0-9a-f]{8}", name) for name in names)
+
+
 def test_a_seed_counts_for_random_weights_only():
     assert features_id(feature_options(seed=1)) == features_id(feature_options(seed=2))
 

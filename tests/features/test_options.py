@@ -41,6 +41,35 @@ def test_kinds_of_weights(weights, kind):
 
 
 @pytest.mark.parametrize(
+    ("backbone", "weights", "expected"),
+    [
+        ("timm/vit_tiny_patch16_224.augreg_in21k", None, ("hub", "augreg_in21k")),
+        ("open_clip/ViT-B-32:laion2b_s34b_b79k", None, ("hub", "laion2b_s34b_b79k")),
+        ("timm/test_vit", "random", ("random", "random")),
+        ("timm/test_vit", "TINY", ("refused", "is no network of torchvision, whose weights TINY are")),
+        ("timm/test_vit", "own.pth", ("file", "own.pth")),
+        ("open_clip/RN50", "own.safetensors", ("file", "own.safetensors")),
+        ("timm/test_vit", None, ("refused", "names no weights; write timm/test_vit.<weights>")),
+        ("open_clip/RN50", None, ("refused", "names no weights; write open_clip/RN50:<weights>")),
+        ("timm/test_vit.r160_in1k", "random", ("refused", "names its weights, but features.weights is random; ")),
+        ("open_clip/RN50:openai", "own.pth", ("refused", "or features.backbone to open_clip/RN50.")),
+        ("timm/", "random", ("refused", "or timm/<network>.<weights>, or open_clip/<network>:<weights>")),
+        ("keras/x", None, ("refused", "or timm/<network>.<weights>, or open_clip/<network>:<weights>")),
+        ("timm/test_vit:r160_in1k", None, ("refused", "or timm/<network>.<weights>")),
+    ],
+)
+def test_weights_are_named_once(backbone, weights, expected):
+    kind, told = expected
+    if kind == "refused":
+        with pytest.raises(ParleyError) as caught:
+            feature_options(backbone, weights)
+        assert told in str(caught.value)
+    else:
+        options = feature_options(backbone, weights)
+        assert (options.weights_kind, options.weights) == expected
+
+
+@pytest.mark.parametrize(
     "preprocessing",
     [
         "paper",

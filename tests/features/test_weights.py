@@ -12,7 +12,7 @@ from image_server import content
 from parley.core.errors import ParleyError
 from parley.features import weights
 from parley.features.options import ROLES, Transform, feature_options
-from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
+from parley.features.weights import build_network, fetch_weights, parameters_sha256, published_transform
 
 NET = "shufflenet_v2_x0_5"  # 1.4 million parameters: quick to build
 
@@ -257,11 +257,11 @@ def test_a_file_of_other_bytes_under_the_published_name_is_refused(tmp_path, off
 
 def test_transforms_are_torchvisions(tmp_path):
     imagenet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    assert torchvision_transform(feature_options()) == Transform(256, 224, *imagenet)
+    assert published_transform(feature_options()) == Transform(256, 224, *imagenet)
     second = feature_options("resnet50", "IMAGENET1K_V2")
-    assert torchvision_transform(second) == Transform(232, 224, *imagenet)
-    assert torchvision_transform(feature_options("resnet50", "random")) == Transform(256, 224, *imagenet)
-    assert torchvision_transform(feature_options("swin_t", "random")).interpolation == "bicubic"
+    assert published_transform(second) == Transform(232, 224, *imagenet)
+    assert published_transform(feature_options("resnet50", "random")) == Transform(256, 224, *imagenet)
+    assert published_transform(feature_options("swin_t", "random")).interpolation == "bicubic"
 
 
 @pytest.mark.skipif("PARLEY_WEIGHTS" not in os.environ, reason="PARLEY_WEIGHTS names no file")

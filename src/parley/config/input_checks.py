@@ -47,7 +47,7 @@ def check_inputs(
     own_environments
         Whether jobs run in separate software environments, which Snakemake creates.
     fetch
-        Whether to download torchvision's weights if they are missing.
+        Whether to download published weights if they are missing.
     """
     findings: list[str] = []
     stages = {base_of(stage) for stage in stages}
@@ -134,12 +134,21 @@ def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str
 
 def _check_layers(config: Config) -> list[str]:
     stored = set(config["features"]["layers"])
-    return [
+    findings = [
         f"Run {run!r} needs the layers {', '.join(sorted(needed))}, "
         f"but features.layers has {', '.join(sorted(stored))}; add the missing layers."
         for run, needed in needed_layers(config).items()
         if not needed & set(ROLES) <= stored
     ]
+    backbone = config["features"]["backbone"]
+    if backbone.startswith("open_clip/"):
+        findings += [
+            f"Run {run!r} needs logits, which {backbone} does not have; set game.attention_context to false, "
+            "and game.image_layer to auto."
+            for run, needed in needed_layers(config).items()
+            if "logits" in needed
+        ]
+    return findings
 
 
 def _check_given(config: Config) -> list[str]:

@@ -30,7 +30,7 @@ from parley.features.extract import extract_classes
 from parley.features.gather import gather_part
 from parley.features.options import FeatureOptions
 from parley.features.preprocessing import UnreadableImageError, pixels_of
-from parley.features.weights import torchvision_transform
+from parley.features.weights import published_transform
 from parley.game.types import Dialogue
 from parley.interaction.split_data import Part, load_part
 from parley.interaction.transcript import dialogue_of, is_binary, letters, sparkline
@@ -182,7 +182,7 @@ def _part_of(content: bytes, image: Path, session: Session, threads: int) -> Par
 def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> None:
     """Raise `ParleyError` if the content of a file cannot be decoded as an image."""
     try:
-        pixels_of(content, options.transform or torchvision_transform(options))
+        pixels_of(content, options.transform or published_transform(options))
     except UnreadableImageError as error:
         reason = str(error)
         if "cannot identify" in reason:

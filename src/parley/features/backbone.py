@@ -1,11 +1,11 @@
-"""Compute features of images (pooled vector, feature map and logits) with a torchvision network."""
+"""Compute features of images (pooled vector, feature map and logits) with a network."""
 
 import json
 import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,24 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 import parley
 from parley.core.errors import ParleyError
+from parley.features.encoders import stored_roles
 from parley.features.layers import Layer, find_layers
 from parley.features.options import FeatureOptions, Role, Transform, weights_file_sha256
-from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
+from parley.features.weights import (
+    build_network,
+    fetch_weights,
+    hub_source,
+    library_of,
+    parameters_sha256,
+    published_transform,
+)
 
 logger = logging.getLogger(__name__)
 ENGINES = ("auto", "eager", "fused", "compiled")
 # Compiling takes about as long as the fused network takes for this number of images (docs/development/performance.md).
 COMPILED_FROM = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
+_DISTRIBUTIONS = {"timm": "timm", "open_clip": "open-clip-torch"}
 
 Run = Callable[[Tensor], dict[str, Tensor]]
 """Function that maps images ``[N, 3, h, w]``, in channels-last format, to the outputs of graph nodes by node name."""
@@ -37,10 +46,11 @@ DEVICES = ("auto", "cpu", "cuda")
 CPU_BATCH_SIZE = 32
 
 
-def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
+def ready_network(extractor: nn.Module, engine: str, images: int, device: torch.device) -> Run:
     """Return a function that runs a network with the given engine. The network becomes channels-last.
 
-    ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution.
+    ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution, if the
+    network is a graph, as those of torchvision are here; the others are unchanged, which is logged.
     ``compiled`` also applies `torch.compile`, which needs a C++ compiler on a CPU. ``auto`` selects ``eager`` on a GPU.
     On a CPU, it selects ``compiled`` if there is a compiler and at least `COMPILED_FROM` images, otherwise ``fused``.
 
@@ -54,13 +64,17 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
     if engine == "auto":
         compiles = images >= COMPILED_FROM and _has_compiler()
         engine = "eager" if device.type != "cpu" else "compiled" if compiles else "fused"
-        logger.info("Engine: %s", engine)
+    is_graph = isinstance(extractor, GraphModule)
+    if engine == "fused" and not is_graph:
+        logger.info("Batch norms are folded only in torchvision's networks; the engine is eager")
+        engine = "eager"
+    logger.info("Engine: %s", engine)
     if engine == "compiled" and device.type == "cpu" and not _has_compiler():
         raise ParleyError(
             "features.engine is compiled, but no C++ compiler was found (g++ or clang++); install one, or use auto."
         )
     network: Any = extractor.to(memory_format=torch.channels_last)
-    run: Run = network if engine == "eager" else _fused(network)
+    run: Run = _fused(network) if engine != "eager" and is_graph else network
     return torch.compile(run) if engine == "compiled" else run
 
 
@@ -116,13 +130,22 @@ class Backbone:
     def __init__(self, network: nn.Module, options: FeatureOptions, transform: Transform, device: torch.device) -> None:
         if transform.pooled_cells is not None:
             _pool_corner(network, transform.pooled_cells)
-        found = find_layers(network, transform.crop_px)
         self.transform, self.device = transform, device
-        self.layers: dict[Role, Layer] = {role: found[role] for role in options.layers}
+        self._extractor: nn.Module
+        self.layers: dict[Role, Layer]
+        if (library := library_of(options)) is None:
+            found = find_layers(network, transform.crop_px)
+            self.layers = {role: found[role] for role in options.layers}
+            nodes = {layer.node: layer.node for layer in self.layers.values()}
+            self._extractor = create_feature_extractor(network, return_nodes=nodes, suppress_diff_warning=True)
+        else:
+            encoder = library.encoder(network, transform.crop_px)
+            found = encoder.layers(transform.crop_px)
+            encoder.roles = stored_roles(options.layers, found, options.backbone)
+            self.layers = {role: found[role] for role in encoder.roles}
+            self._extractor = encoder
         self.attributes = _attributes(network, options, transform, self.layers)
-        nodes = {layer.node: layer.node for layer in self.layers.values()}
-        extractor = create_feature_extractor(network, return_nodes=nodes, suppress_diff_warning=True)
-        self._extractor = extractor.eval().to(device)
+        self._extractor.eval().to(device)
         self._autocast = None if options.autocast == "none" else getattr(torch, options.autocast)
         self._mean, self._sd = (
             torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (transform.mean, transform.sd)
@@ -200,12 +223,14 @@ def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: s
     ParleyError
         If the network, weights, image size or device is invalid or unavailable.
     """
-    transform = options.transform or torchvision_transform(options)
+    transform = options.transform or published_transform(options)
     network = build_network(options, weights_folder)
     backbone = Backbone(network, options, transform, _device(device))
     weights_file = fetch_weights(options, weights_folder)
     if weights_file is not None:
         backbone.attributes["weights_file_sha256"] = weights_file_sha256(weights_file)
+        if options.weights_kind == "hub":
+            backbone.attributes["weights_source"] = hub_source(options, weights_file)
     return backbone
 
 
@@ -230,18 +255,19 @@ def _attributes(
 ) -> dict[str, str]:
     names = {
         "random": f"random, seed {options.seed}",
-        "torchvision": options.weights,
         "file": Path(options.weights).name,
     }
+    library = options.name.library
     return {
         "backbone": options.backbone,
-        "weights": names[options.weights_kind],
+        "weights": names.get(options.weights_kind, options.weights),
         "weights_sha256": parameters_sha256(network),
-        "preprocessing": json.dumps({"rule": options.rule, **asdict(transform)}),
+        "preprocessing": json.dumps({"rule": options.rule, **transform.described()}),
         "map_dtype": options.map_dtype,
         "autocast": options.autocast,
         **{role: layer.name for role, layer in layers.items()},
         "torch": str(torch.__version__),
         "torchvision": str(torchvision.__version__),
+        **({} if library == "torchvision" else {library: version(_DISTRIBUTIONS[library])}),
         "parley": parley.__version__,
     }

@@ -20,8 +20,9 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 16
 _REASON_BYTES = 200
 UNREADABLE = "unreadable"
-VERSIONS = ("torch", "torchvision", "parley")
-"""Names of the HDF5 attributes that contain the versions of the packages that computed a file's features."""
+VERSIONS = ("torch", "torchvision", "timm", "open_clip", "parley")
+"""Names of the HDF5 attributes that contain the versions of the packages that computed a file's features. Of timm and
+open_clip, a file has only that of its network's library."""
 # If two files differ in one of these HDF5 attributes, their features must not be mixed.
 SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 

@@ -112,7 +112,7 @@ def _writers(
     out_paths: Sequence[str | Path], options: FeatureOptions, backbone: Backbone, known: KnownRows
 ) -> Iterator[AbstractContextManager[ClassFileWriter]]:
     attributes = dict(backbone.attributes)
-    for name in VERSIONS:
+    for name in attributes.keys() & set(VERSIONS):
         attributes[name] = ", ".join(sorted({attributes[name], *known.versions(name)}))
     columns = {
         layer.name: Column(layer.shape, options.map_dtype if role == "map" else "float32")

@@ -100,7 +100,7 @@ def _join(
     mixed.raise_if_any()
     unjoined.raise_if_any()
     assert first is not None
-    joined = {name: ", ".join(sorted(known)) for name, known in versions.items()}
+    joined = {name: ", ".join(sorted(known)) for name, known in versions.items() if known != {"unknown"}}
     return members, first.columns, {**first.attributes, **joined}
 
 

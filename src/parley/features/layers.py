@@ -84,11 +84,16 @@ def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
         with torch.inference_mode():
             values = everything.eval()(torch.zeros(1, 3, size_px, size_px))
     except (AssertionError, RuntimeError) as error:
-        raise ParleyError(
-            f"features.preprocessing: the network does not accept images of {size_px} px ({str(error).strip()}); "
-            "choose another size or `corrected`, which is torchvision's size for the network."
-        ) from error
+        raise refused_size(size_px, error) from error
     return {name: tuple(value.shape) for name, value in values.items() if isinstance(value, Tensor)}
+
+
+def refused_size(size_px: int, error: Exception) -> ParleyError:
+    """Return the error to raise if a network does not accept images of the given height and width."""
+    return ParleyError(
+        f"features.preprocessing: the network does not accept images of {size_px} px ({str(error).strip()}); "
+        "choose another size or `corrected`, which is its library's size for the network."
+    )
 
 
 def _pooled(feature_map: Layer, after: Mapping[str, Shape]) -> Layer:

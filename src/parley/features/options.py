@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import digest_of, expand_home, sha256_of
@@ -17,12 +17,39 @@ MAP_DTYPES = ("float32", "float16")
 AUTOCASTS = ("none", "bfloat16", "float16")
 RANDOM = "random"
 CORRECTED, ORIGINAL, CUSTOM = "corrected", "original", "custom"
+DEFAULT_WEIGHTS = "IMAGENET1K_V1"
 _TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_BACKBONE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+Library = Literal["torchvision", "timm", "open_clip"]
+# Names of networks, followed by the tag of their weights, as each library writes them.
+_BACKBONE_NAMES: dict[Library, re.Pattern[str]] = {
+    "torchvision": re.compile(r"(?P<network>[a-z][a-z0-9_]*)(?P<tag>)"),
+    "timm": re.compile(r"timm/(?P<network>[a-z][a-z0-9_]*)([.](?P<tag>[A-Za-z0-9_]+))?"),
+    "open_clip": re.compile(r"open_clip/(?P<network>[A-Za-z0-9][A-Za-z0-9_.-]*)(:(?P<tag>[A-Za-z0-9_.-]+))?"),
+}
+_TAGS_SHOWN_BY = {
+    "timm": "import timm; print(timm.list_pretrained('{network}.*'))",
+    "open_clip": "import open_clip; print(open_clip.list_pretrained_tags_by_model('{network}'))",
+}
 # Names of the networks that torchvision builds with its ResNet class.
 _RESNET = re.compile(r"(wide_)?resne(x)?t\d.*")
 # Must be increased if a code change alters the content of feature files, so that old files are not reused.
 CONTENT_VERSION = 2
+
+
+class BackboneName(NamedTuple):
+    """The parts of `features.backbone`."""
+
+    library: Library
+    network: str  # the library's name for the network
+    tag: str  # the library's name for the weights; empty if `features.weights` gives them
+
+
+def parse_backbone(backbone: str) -> BackboneName | None:
+    """Split the name of a backbone into its parts; return None if no library has such names."""
+    for library, pattern in _BACKBONE_NAMES.items():
+        if found := pattern.fullmatch(backbone):
+            return BackboneName(library, found["network"], found["tag"] or "")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +61,9 @@ class Transform:
 
     Attributes
     ----------
+    resized
+        The side that has `resize_px` after resizing: ``shortest``, or ``longest``, or with ``squash`` both, which
+        changes the aspect ratio. With ``longest``, what the crop lacks is filled with `fill` (R, G, B).
     pooled_cells
         If set, the pooled vector of a ResNet is the mean over only the top-left `pooled_cells` × `pooled_cells` cells
         of its last map. None means all cells.
@@ -45,15 +75,27 @@ class Transform:
     sd: tuple[float, ...]
     interpolation: str = "bilinear"
     pooled_cells: int | None = None
+    resized: str = "shortest"
+    fill: tuple[int, ...] = (0, 0, 0)
+
+    def described(self) -> dict[str, Any]:
+        """Return the attributes by name, without those of other libraries than torchvision that have their default."""
+        values = asdict(self)
+        if self.resized == "shortest":
+            del values["resized"], values["fill"]
+        return values
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureOptions:
     """A network, its weights, its preprocessing, and the layers to store."""
 
-    backbone: str = "resnet34"  # name of a torchvision classification network
-    weights: str = "IMAGENET1K_V1"
-    """Name of published torchvision weights, path of a state dict (``.pth``, ``.safetensors``), or ``random``."""
+    backbone: str = "resnet34"
+    """Name of a torchvision classification network, ``timm/<network>`` or ``open_clip/<network>``. The latter may name
+    the weights: ``timm/<network>.<tag>``, ``open_clip/<network>:<tag>``."""
+    weights: str = DEFAULT_WEIGHTS
+    """Name of published torchvision weights, tag in the backbone's name, path of a state dict (``.pth``,
+    ``.safetensors``), or ``random``."""
     seed: int = 0  # seed of random weights
     rule: str = CORRECTED
     """Preprocessing rule: ``corrected``, ``original`` or ``custom`` (a mapping); see `feature_options`."""
@@ -66,16 +108,26 @@ class FeatureOptions:
     files, because the features differ."""
 
     @property
-    def weights_kind(self) -> Literal["random", "torchvision", "file"]:
-        """Origin of the weights: a random seed, torchvision, or a file."""
+    def name(self) -> BackboneName:
+        """The parts of the backbone's name."""
+        name = parse_backbone(self.backbone)
+        if name is None:
+            raise ParleyError(_unknown_backbone(self.backbone))
+        return name
+
+    @property
+    def weights_kind(self) -> Literal["random", "torchvision", "hub", "file"]:
+        """Origin of the weights: a random seed, torchvision, the Hugging Face Hub, or a file."""
         if self.weights == RANDOM:
             return "random"
-        return "torchvision" if _TORCHVISION_NAME.fullmatch(self.weights) else "file"
+        if self.name.library == "torchvision":
+            return "torchvision" if _TORCHVISION_NAME.fullmatch(self.weights) else "file"
+        return "hub" if self.name.tag else "file"
 
 
 def feature_options(
     backbone: str = "resnet34",
-    weights: str = "IMAGENET1K_V1",
+    weights: str | None = None,
     seed: int = 0,
     preprocessing: str | Mapping[str, Any] = CORRECTED,
     layers: Sequence[str] = ROLES,
@@ -86,8 +138,12 @@ def feature_options(
 
     Parameters
     ----------
+    weights
+        None for torchvision's `DEFAULT_WEIGHTS`, or for the weights that the backbone names.
+    layers
+        All three mean those that the network has; of fewer, each must exist.
     preprocessing
-        ``corrected``: torchvision's transform for the weights. ``original``, as in Evtimova et al. (2018): 227 px, mean
+        ``corrected``: the library's transform for the weights. ``original``, as in Evtimova et al. (2018): 227 px, mean
         and sd 0.5, and for a ResNet a pooled vector from the top-left 7 × 7 of the map's 8 × 8 cells. Or a mapping with
         `size` (px), `mean` and `sd` (three numbers each, for values in [0, 1]), and optionally `resize` (px, default
         `size`), `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells` (see `Transform`).
@@ -98,8 +154,11 @@ def feature_options(
         If any value is invalid. The error lists all invalid values.
     """
     findings = Findings()
-    if not _BACKBONE_NAME.fullmatch(backbone):
-        findings.add(f"features.backbone is {backbone!r}; it must be a name as in torchvision.models, e.g. resnet34.")
+    name = parse_backbone(backbone)
+    if name is None:
+        findings.add(_unknown_backbone(backbone))
+    elif conflict := _conflict(backbone, name, weights):
+        findings.add(conflict)
     if weights == "DEFAULT":
         findings.add(
             "features.weights is DEFAULT, which depends on the version of torchvision; set it to, e.g., IMAGENET1K_V1."
@@ -118,7 +177,36 @@ def feature_options(
         findings.extend(error.findings)
     findings.raise_if_any()
     rule = preprocessing if isinstance(preprocessing, str) else CUSTOM
-    return FeatureOptions(backbone, weights, seed, rule, transform, kept, map_dtype, autocast)
+    chosen = weights or (name.tag if name else "") or DEFAULT_WEIGHTS
+    return FeatureOptions(backbone, chosen, seed, rule, transform, kept, map_dtype, autocast)
+
+
+def _unknown_backbone(backbone: str) -> str:
+    return (
+        f"features.backbone is {backbone!r}; it must be a name as in torchvision.models, e.g. resnet34, "
+        "or timm/<network>.<weights>, or open_clip/<network>:<weights>."
+    )
+
+
+def _conflict(backbone: str, name: BackboneName, weights: str | None) -> str:
+    """Return an error message if the backbone and `features.weights` name two weights or none; otherwise ''."""
+    if name.library == "torchvision":
+        return ""
+    if name.tag and weights is not None:
+        return (
+            f"features.backbone is {backbone}, which names its weights, but features.weights is {weights}; "
+            f"set features.weights to null, or features.backbone to {name.library}/{name.network}."
+        )
+    if name.tag or (weights is not None and not _TORCHVISION_NAME.fullmatch(weights)):
+        return ""
+    given = "names no weights" if weights is None else f"is no network of torchvision, whose weights {weights} are"
+    mark = "." if name.library == "timm" else ":"
+    command = _TAGS_SHOWN_BY[name.library].format(network=name.network)
+    return (
+        f"features.backbone is {backbone}, which {given}; write {backbone}{mark}<weights> "
+        f'(`uv run python -c "{command}"` lists them) and leave features.weights null, '
+        "or set features.weights to a path or to random."
+    )
 
 
 def _transform_of(preprocessing: str | Mapping[str, Any], backbone: str) -> Transform | None:
@@ -177,6 +265,8 @@ def features_id(options: FeatureOptions) -> str:
     """Return the identifier ``<backbone>-<8 hex digits>`` of the options; the digits are a digest of all options.
 
     In the digest, a weights file is represented by its bytes, not by its path; a process reads the file only once.
+    Weights of the Hugging Face Hub are represented by their tag, since their bytes may not be here yet; each feature
+    file records the SHA-256 of its network's parameters, and files in which it differs are never mixed.
 
     Raises
     ------
@@ -185,25 +275,30 @@ def features_id(options: FeatureOptions) -> str:
     """
     settings = asdict(options)
     settings["version"] = CONTENT_VERSION
+    if options.transform is not None:
+        settings["transform"] = options.transform.described()
     if options.weights_kind == "file":
         if findings := check_weights(options):
             raise ParleyError(findings)
         settings["weights"] = weights_file_sha256(options.weights)
     if options.weights_kind != "random":
         settings["seed"] = None
-    return f"{options.backbone}-{digest_of(settings, 8)}"
+    return f"{re.sub('[/:]', '-', options.backbone)}-{digest_of(settings, 8)}"
 
 
 def check_weights(options: FeatureOptions) -> list[str]:
     """Return an error message in a list if the weights are a file that does not exist, otherwise an empty list.
 
-    Torchvision's weights are not checked here: `parley.features.weights.fetch_weights` downloads them.
+    Published weights are not checked here: `parley.features.weights.fetch_weights` downloads them.
     """
     if options.weights_kind != "file" or Path(options.weights).is_file():
         return []
+    named = "one of torchvision's names (IMAGENET1K_V1)"
+    if options.name.library != "torchvision":
+        named = "null if features.backbone names the weights"
     return [
         f"features.weights: there is no file {options.weights}; put the weights there, or set the key to another path, "
-        "one of torchvision's names (IMAGENET1K_V1), or random."
+        f"{named}, or random."
     ]
 
 

@@ -29,8 +29,8 @@ class UnreadableImageError(Exception):
 def pixels_of(content: bytes, transform: Transform) -> Pixels:
     """Decode and resize an image, and return its central square ``[crop_px, crop_px, 3]``.
 
-    The result equals that of torchvision's `Resize` and `CenterCrop` for the RGB image, pixel by pixel. Pillow's
-    filters are antialiased when they shrink an image.
+    The result equals that of torchvision's `Resize` and `CenterCrop` for the RGB image, pixel by pixel, or that of
+    timm's and open_clip's transforms. Pillow's filters are antialiased when they shrink an image.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def pixels_of(content: bytes, transform: Transform) -> Pixels:
     """
     try:
         with open_image(content) as image:
-            square = _centre(_resized(to_rgb(image), transform), transform.crop_px)
+            square = _centre(_resized(to_rgb(image), transform), transform)
             return np.array(square, dtype=np.uint8)
     except MemoryError:
         raise
@@ -49,11 +49,20 @@ def pixels_of(content: bytes, transform: Transform) -> Pixels:
 
 def _resized(image: Image.Image, transform: Transform) -> Image.Image:
     image = _without_far_ends(image)
-    width, height = image.size
-    shorter = min(width, height)
-    longer_px = int(transform.resize_px * max(width, height) / shorter)
-    size = (transform.resize_px, longer_px) if width <= height else (longer_px, transform.resize_px)
+    size = _size_of(*image.size, transform)
     return image if size == image.size else image.resize(size, _FILTERS[transform.interpolation])
+
+
+def _size_of(width: int, height: int, transform: Transform) -> tuple[int, int]:
+    """Return the width and height to which an image is resized."""
+    px = transform.resize_px
+    if transform.resized == "squash":
+        return px, px
+    if transform.resized == "longest":
+        ratio = max(width, height) / px
+        return round(width / ratio), round(height / ratio)
+    longer_px = int(px * max(width, height) / min(width, height))
+    return (px, longer_px) if width <= height else (longer_px, px)
 
 
 def _without_far_ends(image: Image.Image) -> Image.Image:
@@ -65,9 +74,20 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
     return image.crop((cut_x, cut_y, width - cut_x, height - cut_y))
 
 
-def _centre(image: Image.Image, size_px: int) -> Image.Image:
+def _centre(image: Image.Image, transform: Transform) -> Image.Image:
+    size_px = transform.crop_px
+    if transform.resized == "longest":
+        image = _padded(image, transform)
     left, top = (round((side - size_px) / 2) for side in image.size)
     return image.crop((left, top, left + size_px, top + size_px))
+
+
+def _padded(image: Image.Image, transform: Transform) -> Image.Image:
+    """Add borders to an image whose width or height is smaller than the crop's."""
+    width, height = (max(side, transform.crop_px) for side in image.size)
+    canvas = Image.new("RGB", (width, height), transform.fill)
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    return canvas
 
 
 class Decoded(NamedTuple):

@@ -229,6 +229,8 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
                 kind = "a link that leads nowhere" if file.get(one) is None else "a group"
                 raise ParleyError(f"{path}: {one} is {kind}; it must be a dataset: {remedy(path)}.")
         advice = "Make it with this layer, or set game.image_layer to one that it has."
+        if layer == "logits":
+            advice = "Make it with this layer, or, if its network has no logits, set game.attention_context to false."
         if name not in missing:
             advice = "For each image, Target must contain its label id and Location its name."
         raise ParleyError(f"{path} has no {', '.join(missing)}; it has {', '.join(file) or 'nothing'}. {advice}")

@@ -1,7 +1,8 @@
-"""Build a torchvision network with published weights, weights from a file, or random weights."""
+"""Build a network with published weights, weights from a file, or random weights."""
 
 import difflib
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,13 +19,21 @@ from parley.core.checksums import other_digest
 from parley.core.errors import ParleyError
 from parley.core.tensor_files import CutOffError, load_tensors, misfit, why_unreadable
 from parley.dataset.downloads import download as download_file
+from parley.features.encoders import NetworkLibrary
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _PREFIX = re.compile(r"^((_orig_mod|module|model|backbone)\.)+")
 """Prefixes that torch.compile, DataParallel and frameworks add to the names of a state dict."""
 _HEADS = ("fc", "classifier", "head", "heads")
-"""First parts of the names of the parameters of heads in torchvision's networks."""
+"""First parts of the names of the parameters of heads in the libraries' networks."""
+_INSTALLED_BY = {
+    "timm": "`uv sync --extra timm`, or `pip install timm`",
+    "open_clip": "`uv sync --extra open-clip`, or `pip install open-clip-torch`",
+}
+"""How to install the libraries that Parley does not require."""
+_VISUAL = "visual."
+"""Part of the names of the image network's parameters in the state dict of a whole model of open_clip."""
 _MOST_BYTES = 20_000_000_000
 # Torchvision warns if these two networks are built with random weights and without `init_weights`.
 _INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
@@ -43,30 +52,19 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     Raises
     ------
     ParleyError
-        If the network is unknown, or its weights are unavailable or do not fit the network.
+        If the network or its library is unknown, or its weights are unavailable or do not fit the network.
     """
     path = fetch_weights(options, folder)
     if path is None:
-        network = _random_network(options.backbone, options.seed)
+        network = _random_network(options, options.seed)
     elif options.weights_kind == "torchvision":
         with _torchvision_reads_from(path.parent.parent):
             network = get_model(options.backbone, weights=_published(options), progress=False)
+    elif options.weights_kind == "hub":
+        network = _hub_network(options, path)
     else:
-        network = _random_network(options.backbone, 0)
-        wanted = network.state_dict()
-        loaded = _state_of(wanted, _plain_tensors(path))
-        if "logits" not in options.layers:
-            loaded = _with_head(wanted, loaded)
-        if isinstance(loaded, Mapping):
-            # Files from before 2018 lack this counter of each batch norm, which evaluation does not use.
-            counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
-            loaded = {**counters, **loaded}
-        if complaint := misfit(wanted, loaded):
-            raise ParleyError(
-                f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}; "
-                "give a state_dict() of this network."
-            )
-        network.load_state_dict(loaded)
+        network = _random_network(options, 0)
+        _load_file(network, path, options)
     # An in-place ReLU would overwrite its input, which for a ResNet is the map that is to be extracted.
     for module in network.modules():
         if hasattr(module, "inplace"):
@@ -74,26 +72,60 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     return network.eval()
 
 
-def fetch_weights(
-    options: FeatureOptions, folder: str | Path, download: bool = True, allow_private_hosts: bool = False
-) -> Path | None:
-    """Return the path of the weights file. If torchvision publishes it and it is missing, download it.
-
-    Return None for random weights and, if `download` is false, for a missing file. Only with `allow_private_hosts`,
-    it may be downloaded from an address that is not public, such as a mirror that the machine's name server names.
+def library_of(options: FeatureOptions) -> NetworkLibrary | None:
+    """Import the library of a network; return None for torchvision.
 
     Raises
     ------
     ParleyError
-        If the file is missing and cannot be downloaded, or is not the file that torchvision published.
+        If the library is not installed.
     """
-    _check_backbone(options.backbone)
+    library = options.name.library
+    if library != "torchvision" and importlib.util.find_spec(library) is None:
+        raise ParleyError(
+            f"features.backbone is {options.backbone}, but the package {library} is not installed; "
+            f"install it ({_INSTALLED_BY[library]})."
+        )
+    if library == "timm":
+        from parley.features import timm_networks
+
+        return timm_networks
+    if library == "open_clip":
+        from parley.features import open_clip_networks
+
+        return open_clip_networks
+    return None
+
+
+def fetch_weights(
+    options: FeatureOptions, folder: str | Path, download: bool = True, allow_private_hosts: bool = False
+) -> Path | None:
+    """Return the path of the weights file. If it is published and missing, download it.
+
+    Return None for random weights and, if `download` is false, for a missing file. Only with `allow_private_hosts`,
+    torchvision's weights may be downloaded from an address that is not public, such as a mirror that the machine's name
+    server names. Weights of the Hugging Face Hub are in its own cache.
+
+    Raises
+    ------
+    ParleyError
+        If the network is unknown, or the file is missing and cannot be downloaded, or is not the published one.
+    """
+    library = library_of(options)
+    if library is None:
+        _check_backbone(options.backbone)
+    else:
+        library.check(options.name)
     if options.weights_kind == "random":
         return None
     if options.weights_kind == "file":
         if findings := check_weights(options):
             raise ParleyError(findings)
         return Path(options.weights)
+    if library is not None:
+        from parley.features import hub
+
+        return hub.fetch(library.hub_file(options.name), options.backbone, download)
     url, name = _published(options).url, published_name(options)
     for directory in weights_folders(folder):
         if (directory / name).is_file():
@@ -107,11 +139,24 @@ def published_name(options: FeatureOptions) -> str:
     return str(_published(options).url).rsplit("/", 1)[1]
 
 
-def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return the transform that torchvision publishes with the weights.
+def hub_source(options: FeatureOptions, path: Path) -> str:
+    """Return the name ``<repository>@<revision>/<file>`` of a file of weights in the Hugging Face Hub's cache."""
+    from parley.features import hub
 
-    For random weights and weights from a file, return that of the first weights that torchvision has for the network.
+    library = library_of(options)
+    assert library is not None
+    return hub.source_of(path, library.hub_file(options.name).repository)
+
+
+def published_transform(options: FeatureOptions) -> Transform:
+    """Return the transform that the network's library publishes with the weights.
+
+    For random weights and weights from a file, return that of the first weights that the library has for the network.
     """
+    library = library_of(options)
+    if library is not None:
+        library.check(options.name)
+        return library.transform(options.name)
     _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)
@@ -146,12 +191,46 @@ def _check_backbone(backbone: str) -> None:
         )
 
 
-def _random_network(backbone: str, seed: int) -> nn.Module:
-    extra = {"init_weights": True} if backbone in _INITIALISED_ON_REQUEST else {}
+def _random_network(options: FeatureOptions, seed: int) -> nn.Module:
+    library = library_of(options)
+    extra = {"init_weights": True} if options.backbone in _INITIALISED_ON_REQUEST else {}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network: nn.Module = get_model(backbone, weights=None, **extra)
+        if library is not None:
+            return library.build(options.name)
+        network: nn.Module = get_model(options.backbone, weights=None, **extra)
     return network
+
+
+def _hub_network(options: FeatureOptions, path: Path) -> nn.Module:
+    library = library_of(options)
+    assert library is not None
+    try:
+        return library.load(options.name, str(path))
+    except Exception as error:  # torch and the libraries raise many types of exceptions for damaged files.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ParleyError(
+            f"features.backbone: {path} cannot be loaded as the weights of {options.backbone} ({reason}); "
+            "remove it, so that it is downloaded again."
+        ) from error
+
+
+def _load_file(network: nn.Module, path: Path, options: FeatureOptions) -> None:
+    """Load a user's state dict into a network."""
+    wanted = network.state_dict()
+    loaded = _state_of(wanted, _plain_tensors(path))
+    if "logits" not in options.layers:
+        loaded = _with_head(wanted, loaded)
+    if isinstance(loaded, Mapping):
+        # Files from before 2018 lack this counter of each batch norm, which evaluation does not use.
+        counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
+        loaded = {**counters, **loaded}
+    if complaint := misfit(wanted, loaded):
+        raise ParleyError(
+            f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}; "
+            "give a state_dict() of this network."
+        )
+    network.load_state_dict(loaded)
 
 
 def _published(options: FeatureOptions) -> WeightsEnum:
@@ -227,6 +306,8 @@ def _state_of(wanted: Mapping[str, Tensor], loaded: Any) -> Any:
         loaded = loaded[inner] if inner else loaded
     if not isinstance(loaded, Mapping) or not all(isinstance(name, str) for name in loaded):
         return loaded
+    if images := {name.partition(_VISUAL)[2]: value for name, value in loaded.items() if _VISUAL in name}:
+        loaded = loaded if wanted.keys() <= loaded.keys() else images
     named = {_PREFIX.sub("", name): value for name, value in loaded.items()}
     if len(wanted.keys() & named.keys()) > len(wanted.keys() & loaded.keys()):
         return named

@@ -125,8 +125,8 @@ def _of_inputs(config: Mapping[str, Any]) -> list[str]:
             sentences.append("The image features come from an untrained network.")
         elif network.weights_kind == "file" and network.rule != CUSTOM:
             sentences.append(
-                "The network's weights are from a file, but images are normalised as torchvision does for its own "
-                "weights (features.preprocessing)."
+                f"The network's weights are from a file, but images are normalised as {network.name.library} does for "
+                "its own weights (features.preprocessing)."
             )
     if words_are_random(config):
         sentences.append("The word vectors are random: descriptions are similar only if they share words.")
