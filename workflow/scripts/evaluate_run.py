@@ -1,7 +1,8 @@
 """Evaluate each seed's selected checkpoint on every split, and on the test split also with flipped message bits."""
 
-import torch
 from stage import stage
+
+import torch
 
 from parley.core.failures import propagate_failure
 from parley.evaluation.evaluate import EvalInputs, evaluate

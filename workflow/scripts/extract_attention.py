@@ -1,7 +1,8 @@
 """Record the attention weights of each seed's selected checkpoint."""
 
-import torch
 from stage import stage
+
+import torch
 
 from parley.core.failures import propagate_failure
 from parley.evaluation.attention import extract_attention

@@ -1,7 +1,8 @@
 """Record every dialogue of each seed's selected checkpoint."""
 
-import torch
 from stage import stage
+
+import torch
 
 from parley.core.failures import propagate_failure
 from parley.evaluation.evaluate import EvalInputs

@@ -1,7 +1,8 @@
 """For each seed of a run, evaluate the selected checkpoint under every intervention."""
 
-import torch
 from stage import stage
+
+import torch
 
 from parley.core.failures import propagate_failure
 from parley.evaluation.evaluate import EvalInputs

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import torch
 from stage import stage
+
+import torch
 
 from parley.game.settings import performance_only
 from parley.training.loop import train_from_files
