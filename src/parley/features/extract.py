@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import parley.features.torchvision_import  # noqa: F401 - before torchvision
 from parley.core.progress import Progress
 from parley.dataset.tars import count_images, packed_images
 from parley.features.backbone import Backbone, load_backbone
