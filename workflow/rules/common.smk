@@ -63,6 +63,7 @@ RUNS = [run["name"] for run in CONFIG["runs"]]
 RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
 SHARES_DISK = snakemake_patches.shares_disk(workflow)
 VALUES = RuleValues(EXPERIMENT, SHARES_DISK)
+PLUGIN_FIGURES = [figure.name for figure in VALUES.plugins.of_kind("figure")]
 # The plug-in files that a script loads, by run.
 config["plugin_files"] = VALUES.plugins.files_of_stages()
 config["class_digests"] = VALUES.class_digests  # Filled while the rules are defined.

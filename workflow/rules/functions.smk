@@ -6,9 +6,10 @@
 def reported_figure(name, run="all"):
     """Path of a figure, marked for `snakemake --report` with its caption."""
     kind = name.removesuffix(f"-{run}")
+    caption = "plugin-figure" if kind in PLUGIN_FIGURES else kind
     return report(
         result(f"figures/{name}.svg"),
-        caption=f"../report/{kind}.rst",
+        caption=f"../report/{caption}.rst",
         category="Figures",
         subcategory=kind.replace("-", " ").capitalize(),
         labels={"figure": kind.replace("-", " "), "run": run},

@@ -37,8 +37,14 @@ rule draw_run_figures:
         selections=RUN_PATHS.of_seeds("selection.json", SEEDS),
         flips=RUN_PATHS.of_seeds("flips.json", SEEDS),
     output:
-        svg=[reported_figure(name, "{run}") for name in run_figure_names("{run}")],
-        pdf=[result(f"figures/{name}.pdf") for name in run_figure_names("{run}")],
+        svg=[
+            reported_figure(name, "{run}")
+            for name in run_figure_names("{run}", PLUGIN_FIGURES)
+        ],
+        pdf=[
+            result(f"figures/{name}.pdf")
+            for name in run_figure_names("{run}", PLUGIN_FIGURES)
+        ],
     log:
         f"{LOGS}/draw_run_figures/{{run}}.log",
     benchmark:
@@ -71,7 +77,10 @@ rule build_report:
         tars=VALUES.class_files("tar") if VALUES.from_images else [],
         missing=result("words_missing.tsv"),
         language=result("language.csv"),
-        figures=[result(f"figures/{name}.svg") for name in figure_names(RUNS)],
+        figures=[
+            result(f"figures/{name}.svg")
+            for name in figure_names(RUNS, PLUGIN_FIGURES)
+        ],
         # Not read: the page links to those of these files that exist.
         beside=VALUES.linked_by_report(),
     output:

@@ -14,6 +14,7 @@ from parley.features.storage import layer_shapes, read_features
 from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.language import Semantics, measure_language
+from parley.metrics.plugin_metrics import measure_plugins, plugin_metrics
 from parley.metrics.registry import EXCHANGE_UNITS, UNITS
 from parley.text.descriptions import read_descriptions
 from parley.text.word_vectors import description_matrix, read_words
@@ -59,9 +60,11 @@ def write_language(
         dialogues = read_conversations(path)
         k = ks[dialogues.part.removesuffix(ALONE) in UNSEEN_PARTS]
         parts[dialogues.part] = measure_language(dialogues, _semantics(dialogues, path, vectors, inputs), k, seed)
+        measure_plugins(parts[dialogues.part], dialogues, seed)
         owner = {"run": dialogues.run, "seed": dialogues.seed}
         del dialogues  # Free the memory before the next file is read.
-    write_json(out, {**owner, "units": UNITS, "exchange_units": EXCHANGE_UNITS, "parts": parts})
+    units = UNITS | {metric.name: metric.unit for metric in plugin_metrics()}
+    write_json(out, {**owner, "units": units, "exchange_units": EXCHANGE_UNITS, "parts": parts})
 
 
 def _semantics(

@@ -15,9 +15,17 @@ from parley.core.failures import failure_in
 from parley.dataset.class_set import read_groups
 from parley.export.tidy import frame_of, tidy_columns
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.records import CURVES, finite, owner_of, part_of, read_chosen_step, read_curve, read_language
+from parley.metrics.records import (
+    CURVES,
+    Language,
+    finite,
+    owner_of,
+    part_of,
+    read_chosen_step,
+    read_curve,
+    read_language,
+)
 from parley.metrics.registry import EVALUATION_UNITS
-from parley.metrics.registry import UNITS as LANGUAGE_UNITS
 from parley.provenance.hashing import check_undamaged
 
 if TYPE_CHECKING:
@@ -46,28 +54,30 @@ def metric_rows(
     """
     evaluated = {(one["run"], one["seed"]): one["parts"] for one in evaluations}
     measured = {owner: _language(folder / "runs" / owner[0] / str(owner[1]) / "language.json") for owner in expected}
-    units = _units(evaluated.values(), measured.values())
+    units = _units(evaluated.values(), list(measured.values()))
     rows = []
     for (run, seed), language in measured.items():
         for part, of_part in units.items():
-            counted, of_language = evaluated.get((run, seed), {}).get(part, {}), language.get(part, {})
+            counted, of_language = evaluated.get((run, seed), {}).get(part, {}), language.parts.get(part, {})
             for metric, unit in of_part.items():
                 about = {"run": run, "seed": seed, "part": part, "metric": metric, "unit": unit}
                 rows.append({**about, **_numbers(metric, counted, of_language)})
     return rows
 
 
-def _language(path: Path) -> Parts:
+def _language(path: Path) -> Language:
     if not path.is_file() or failure_in(path) is not None:
-        return {}
+        return Language({}, {})
     check_undamaged([path])
     return read_language(path)
 
 
-def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, dict[str, str]]:
+def _units(evaluated: Iterable[Parts], measured: Sequence[Language]) -> dict[str, dict[str, str]]:
     """Return the units of the metrics that any seed has, by split and then by metric."""
-    of_evaluations, of_languages = ({part for parts in of for part in parts} for of in (evaluated, measured))
-    own_of_language = {name: unit for name, unit in LANGUAGE_UNITS.items() if name not in EVALUATION_UNITS}
+    of_evaluations = {part for parts in evaluated for part in parts}
+    of_languages = {part for language in measured for part in language.parts}
+    units = {name: unit for language in measured for name, unit in language.units.items()}
+    own_of_language = {name: unit for name, unit in units.items() if name not in EVALUATION_UNITS}
     return {
         part: {
             **(EVALUATION_UNITS if part in of_evaluations else {}),

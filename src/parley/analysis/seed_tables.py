@@ -82,7 +82,9 @@ def summarise_languages(paths: Sequence[str | Path], expected: Mapping[str, int]
     expected, out
         As for `summarise_interventions`.
     """
-    write_csv(out, LANGUAGE_COLUMNS, _rows(paths, expected, lambda run, parts: _language_rows(parts, expected[run])))
+    units = LANGUAGE_UNITS | {name: unit for path in paths for name, unit in read_json(path).get("units", {}).items()}
+    rows = _rows(paths, expected, lambda run, parts: _language_rows(parts, expected[run], units))
+    write_csv(out, LANGUAGE_COLUMNS, rows)
 
 
 def _rows(
@@ -139,13 +141,13 @@ def _intervention_rows(of_seeds: Parts, seeds: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def _language_rows(of_seeds: Parts, seeds: int) -> Iterator[dict[str, Any]]:
-    for metric, unit in LANGUAGE_UNITS.items():
+def _language_rows(of_seeds: Parts, seeds: int, units: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for metric, unit in units.items():
         nulls = [one["null"][metric] for one in of_seeds if one["null"].get(metric) is not None]
         yield {
             "metric": metric,
             "unit": unit,
-            **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
+            **over_seeds([one["measures"].get(metric) for one in of_seeds], seeds),
             "null_mean": float(np.mean([null["mean"] for null in nulls])) if nulls else None,
             "null_high": float(np.mean([null["high"] for null in nulls])) if nulls else None,
             # The largest p-value is reported, because it is an upper bound for all seeds.

@@ -112,13 +112,17 @@ def _sample(count: int, generator: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(generator.choice(count, MOST_DIALOGUES, replace=False))
 
 
-def _record_test(found: dict[str, Any], metric: str, test: Tested | None) -> None:
-    """Store the value, p-value and null of a metric in `found`; do nothing if the test is None."""
+def record_test(found: dict[str, Any], metric: str, test: Tested | None, less_is_better: bool | None = None) -> None:
+    """Store the value, p-value and null of a metric in `found`; do nothing if the test is None.
+
+    If `less_is_better` is None, it is that of the metric's row in the registry.
+    """
     if test is None:
         return
     found["measures"][metric] = float(test.value)
     found["p"][metric] = float(test.p)
-    high = float(np.quantile(test.null, 1 - NULL_QUANTILE if metric in LESS_IS_BETTER else NULL_QUANTILE))
+    is_low = metric in LESS_IS_BETTER if less_is_better is None else less_is_better
+    high = float(np.quantile(test.null, 1 - NULL_QUANTILE if is_low else NULL_QUANTILE))
     found["null"][metric] = {"mean": float(np.mean(test.null)), "high": high}
 
 
@@ -128,7 +132,7 @@ def _measure_answers(
     """Compute the accuracy of the answers and the calibration of the decision to stop."""
     scores, targets = conversations.final_scores, conversations.targets
     for metric, test in answer_tests(scores, targets, k, PERMUTATIONS, generator).items():
-        _record_test(found, metric, test)
+        record_test(found, metric, test)
     talking = conversations.talking
     found["measures"]["information_gained"] = float(information_gained(scores[:, None], targets).mean())
     if talking.all():
@@ -137,7 +141,7 @@ def _measure_answers(
     # The probability to stop is interpreted as the Receiver's confidence that its answer is correct.
     confidence = 1 - conversations.go_on_probabilities.astype(np.float64)
     for metric, test in calibration_tests(confidence, right, talking, PERMUTATIONS, generator).items():
-        _record_test(found, metric, test)
+        record_test(found, metric, test)
 
 
 def _measure_similarity(
@@ -163,7 +167,7 @@ def _measure_similarity(
             messages, targets, semantics.attributes, PERMUTATIONS, own, attribute_distances
         )
     for metric, test in tests.items():
-        _record_test(found, metric, test)
+        record_test(found, metric, test)
 
 
 def _measure_bits(
@@ -172,7 +176,7 @@ def _measure_bits(
     """Compute information metrics of binary messages, for whole messages and for each bit."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     information = information_test(messages, targets, PERMUTATIONS, generator)
-    _record_test(found, "information", information)
+    record_test(found, "information", information)
     found["measures"] |= {
         "distinct_messages": distinct_fraction(messages),
         "message_entropy": entropy_bits(messages),
@@ -181,7 +185,7 @@ def _measure_bits(
         "dead_bits": float(dead_bits(messages).sum()),
     }
     independence = independence_test(messages, targets, PERMUTATIONS, generator)
-    _record_test(found, "context_independence", independence)
+    record_test(found, "context_independence", independence)
     found["bits"] = {
         "use": bit_use(messages).tolist(),
         "entropy": bit_entropies(messages).tolist(),
@@ -203,7 +207,7 @@ def _measure_attributes(
         ("bag_of_symbols_disentanglement", bag_of_symbols_test),
     ):
         test = disentanglement(messages, targets, attributes, PERMUTATIONS, generator)
-        _record_test(found, metric, test)
+        record_test(found, metric, test)
 
 
 def _by_exchange(

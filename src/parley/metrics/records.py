@@ -8,7 +8,7 @@ import math
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.failures import failure_in, raise_if_failed
@@ -126,23 +126,35 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
     return evaluation
 
 
-def read_language(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Return the metrics in a language.json by split.
+class Language(NamedTuple):
+    """Content of a language.json."""
+
+    units: dict[str, str]
+    """Unit of each metric, those of plug-ins included."""
+    parts: dict[str, dict[str, Any]]
+    """Metrics by split."""
+
+
+def read_language(path: str | Path) -> Language:
+    """Read a language.json.
 
     Raises
     ------
     ParleyError
         If a value is not possible. The error lists all such values.
     """
-    language = _parts_of(_with_keys(path, ("parts",)), path)
+    values = _with_keys(path, ("parts",))
+    language = _parts_of(values, path)
+    recorded = values.get("units")
+    units = UNITS | {str(name): str(unit) for name, unit in recorded.items()} if isinstance(recorded, dict) else UNITS
     findings = Findings()
     for part, entry in language.items():
         measures = entry.get("measures")
         if not isinstance(measures, dict):
             raise ParleyError(f"{path}, split {part}: there are no `measures`; {AGAIN}.")
-        findings.extend(_impossible(measures, UNITS, frozenset(UNITS), f"{path}, split {part}"))
+        findings.extend(_impossible(measures, units, frozenset(units), f"{path}, split {part}"))
     findings.raise_if_any()
-    return language
+    return Language(units, language)
 
 
 def _parts_of(value: Mapping[str, Any], path: str | Path) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ nothing from Parley, so a change to a metric's function reruns only the stages t
 """
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -156,16 +157,16 @@ LANGUAGE_METRICS = (
     ),
 )
 
+
+def in_report(metrics: Iterable[Metric]) -> list[Metric]:
+    """Return the metrics that are in the report's table, in its order; of two with the same row, the first is first."""
+    return sorted((one for one in metrics if one.report_row is not None), key=lambda one: one.report_row or 0)
+
+
 UNITS = {metric.name: metric.unit for metric in LANGUAGE_METRICS}
 """Unit of each metric, in the order of language.csv."""
 PERMUTATION_TESTED = tuple(metric.name for metric in LANGUAGE_METRICS if metric.permutation_tested)
-DEFINITIONS = {metric.name: metric.doc for metric in LANGUAGE_METRICS}
 LESS_IS_BETTER = frozenset(metric.name for metric in LANGUAGE_METRICS if metric.less_is_better)
-REPORT_LABELS = {
-    metric.name: metric.label
-    for _, metric in sorted((metric.report_row, metric) for metric in LANGUAGE_METRICS if metric.report_row is not None)
-}
-"""Label of each metric in the report's table, in the order of the table."""
 EVALUATION_UNITS = {
     "accuracy@1": "fraction",
     "accuracy@k": "fraction",

@@ -1,14 +1,17 @@
 """Draw the figures of one run, with the results of all its seeds, as SVG and PDF files."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from parley.core.errors import ParleyError
 from parley.metrics.pooling import PooledPart
+from parley.plugins.registry import PLUGINS
 from parley.report.figures.classes import confusion_figure, length_by_class, messages_pca
 from parley.report.figures.curves import accuracy_by_flips, by_exchange, learning_curves
-from parley.report.figures.registry import RUN_FIGURES
+from parley.report.figures.registry import RUN_FIGURES, plugin_figures
 from parley.report.figures.results import RunFiles, RunResults, read_results
 from parley.report.figures.style import empty_figure, save_figure
 
@@ -32,9 +35,23 @@ def draw_run(run: str, files: RunFiles, folder: str | Path) -> list[Path]:
     """
     results = read_results(run, files)
     paths = []
-    for name, *_ in RUN_FIGURES:
-        paths += save_figure(DRAW[name](results), folder, f"{name}-{run}", f"{name.replace('-', ' ')}, run {run}")
+    for name, *_ in (*RUN_FIGURES, *plugin_figures()):
+        figure = DRAW[name](results) if name in DRAW else draw_plugin(name, results)
+        paths += save_figure(figure, folder, f"{name}-{run}", f"{name.replace('-', ' ')}, run {run}")
     return paths
+
+
+def draw_plugin(name: str, results: RunResults) -> Figure:
+    """Draw a figure of a plug-in. Its function takes the parameter ``part``, or ``results``."""
+    draw = PLUGINS["figure"][name].part
+    is_of_test = next(iter(inspect.signature(draw).parameters)) == "part"
+    figure = (_of_test(draw) if is_of_test else draw)(results)
+    if not isinstance(figure, Figure):
+        raise ParleyError(
+            f"The figure {name} returned {figure!r:.60}; it must return a matplotlib Figure, such as that of "
+            "parley.report.figures.style.new_figure."
+        )
+    return figure
 
 
 def _curves(results: RunResults) -> Figure:

@@ -8,6 +8,8 @@ The registry determines the workflow's file names and the layout of the report. 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from parley.plugins.registry import PLUGINS
+
 MOST_CLASSES = 80
 """Maximum number of rows in a figure with one row per class."""
 MOST_NAMED = 100
@@ -69,11 +71,17 @@ RUN_FIGURES = (
 """The figures that are drawn for each run, in the order of the report."""
 
 
-def run_figure_names(run: str) -> list[str]:
-    """Return the names of one run's figures, without file endings."""
-    return [f"{figure.name}-{run}" for figure in RUN_FIGURES]
+def plugin_figures() -> list[FigureInfo]:
+    """Return the figures that the plug-ins loaded by this process have registered."""
+    figures = PLUGINS.get("figure", {})
+    return [FigureInfo(name, str(about["title"]), str(about["caption"])) for name, (_, about) in figures.items()]
 
 
-def figure_names(runs: Sequence[str]) -> list[str]:
+def run_figure_names(run: str, own: Sequence[str] = ()) -> list[str]:
+    """Return the names of one run's figures, without file endings; `own` are those of plug-ins."""
+    return [f"{name}-{run}" for name in (*(figure.name for figure in RUN_FIGURES), *own)]
+
+
+def figure_names(runs: Sequence[str], own: Sequence[str] = ()) -> list[str]:
     """Return the names of all figures of an experiment, without file endings (.svg and .pdf)."""
-    return [OVERVIEW.name, *(name for run in runs for name in run_figure_names(run))]
+    return [OVERVIEW.name, *(name for run in runs for name in run_figure_names(run, own))]

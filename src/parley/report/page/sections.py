@@ -12,14 +12,15 @@ from parley.analysis.summary import SummaryRow
 from parley.core.formats import counted
 from parley.game.settings import PRESETS
 from parley.metrics.conversations import read_conversations
+from parley.metrics.plugin_metrics import plugin_metrics
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import finite
-from parley.metrics.registry import DEFINITIONS, LESS_IS_BETTER, REPORT_LABELS
-from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
+from parley.metrics.registry import LANGUAGE_METRICS, in_report
+from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo, plugin_figures
 from parley.report.figures.results import RunFiles, RunResults
 from parley.report.page import caveats, headline, opening
 from parley.report.page.examples import choose_examples, choose_typical, first_of_each_class
-from parley.report.page.findings import WORDS
+from parley.report.page.findings import WORDS, Words
 from parley.report.page.funnel import Funnel
 from parley.report.page.inline import Styles, inline_figure
 
@@ -172,8 +173,8 @@ def run_section(
         "failures": headline.failures([seed for owner, seed in inputs.failed if owner == run]),
         "headline": headline.headline(run, inputs.rows, test),
         "figures": [
-            _figure(inputs, figure, f"{figure.name}-{run}", *WORDS[figure.name](results), seeds=len(results.chosen))
-            for figure in RUN_FIGURES
+            _figure(inputs, figure, f"{figure.name}-{run}", *_words(figure, results), seeds=len(results.chosen))
+            for figure in (*RUN_FIGURES, *plugin_figures())
         ],
         "examples": [] if recorded is None else choose_examples(recorded, stop_rule),
         "typical": None if recorded is None else choose_typical(recorded, stop_rule),
@@ -201,12 +202,22 @@ def _about(game: Mapping[str, Any]) -> str:
     return ", ".join(phrases)
 
 
+def _words(figure: FigureInfo, results: RunResults) -> Words:
+    """Return the heading and finding of a figure; empty for one of a plug-in, which has only a title and a caption."""
+    return WORDS[figure.name](results) if figure.name in WORDS else ("", "")
+
+
 def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding: str, seeds: int) -> dict[str, Any]:
     """Return the SVG, texts and file links of a figure; `file` is the name of its files without extension.
 
     `seeds` is the number of values in its smallest interval.
     """
-    svg, wide = inline_figure(inputs.figures / f"{file}.svg", figure.heading, f"{heading}. {finding}", inputs.styles)
+    svg, wide = inline_figure(
+        inputs.figures / f"{file}.svg",
+        figure.heading,
+        f"{heading}. {finding}" if heading else figure.key,
+        inputs.styles,
+    )
     return {
         "name": file,
         "kind": figure.heading,
@@ -264,16 +275,16 @@ def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str
     numbers = ("mean", "low", "high", "null_mean", "null_high", "largest_p")
     return [
         {
-            "metric": metric,
-            "name": name,
-            "definition": DEFINITIONS[metric],
-            "unit": own[metric]["unit"],
-            "less_is_better": metric in LESS_IS_BETTER,
-            **{column: float(own[metric][column]) if own[metric][column] else None for column in numbers},
-            **{column: int(own[metric][column]) for column in ("n_seeds", "seeds_failed")},
+            "metric": metric.name,
+            "name": metric.label,
+            "definition": metric.doc,
+            "unit": row["unit"],
+            "less_is_better": metric.less_is_better,
+            **{column: float(row[column]) if row[column] else None for column in numbers},
+            **{column: int(row[column]) for column in ("n_seeds", "seeds_failed")},
         }
-        for metric, name in REPORT_LABELS.items()
-        if metric in own
+        for metric in in_report([*LANGUAGE_METRICS, *plugin_metrics()])
+        if (row := own.get(metric.name))
     ]
 
 
