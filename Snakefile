@@ -218,6 +218,12 @@ rule export:
         result("config.yaml"),
 
 
+rule hub:
+    input:
+        result("export/hub"),
+        result("config.yaml"),
+
+
 rule tables:
     input:
         VALUES.tables(),

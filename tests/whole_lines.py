@@ -65,7 +65,7 @@ def write_pictures(folder: Path) -> None:
 
 def copy_project(folder: Path) -> None:
     """Copy what the workflow is made of into a folder."""
-    for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
+    for name in ("Snakefile", "CITATION.cff", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))

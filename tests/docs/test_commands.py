@@ -127,7 +127,12 @@ def check_files(words):
     assert not lost, f"no files: {lost}"
 
 
+def check_hub(words):
+    assert words == ["auth", "login"]
+
+
 PROGRAMS = {
+    "hf": check_hub,
     "snakemake": check_snakemake,
     "parley": check_parley,
     **dict.fromkeys(("python", "pytest", "ruff", "mypy", "mkdocs", "jupyter"), check_files),

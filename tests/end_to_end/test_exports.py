@@ -20,7 +20,7 @@ RUNS = [
     {"name": "numbers", "game": {"channel": "continuous"}},
     {"name": "lost", "training": {"optimizer": "SGD", "learning_rate": 1e30}},
 ]
-TARGETS = ("export", "tables", "results/shared/config.yaml")
+TARGETS = ("export", "hub", "tables", "results/shared/config.yaml")
 PARTS = ("train", "dev", "test", "ood", "ood_alone")
 
 
@@ -57,6 +57,16 @@ def test_the_parquet_file_has_successful_runs_and_names_the_others(results):
     assert (failed["run"], failed["seed"]) == ("lost", 1)
     assert "is no longer finite" in failed["why"]
     assert table["group"].null_count == 0
+
+
+def test_the_dataset_has_successful_runs_and_the_rights_of_the_data_card(results):
+    folder = results / "export/hub"
+    files = {path.relative_to(folder / "data").as_posix() for path in folder.glob("data/*/*.parquet")}
+    assert files == {f"{run}/{part}.parquet" for run in ("bits", "numbers") for part in PARTS}
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "The images are drawn by Parley" in card
+    assert "Seed 1 of run lost failed and has no dialogues: " in card
+    assert "| bits | test | 8 | bernoulli | 4 | 2 |" in card
 
 
 def test_the_corpora_are_those_of_bits(results):

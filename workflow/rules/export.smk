@@ -1,8 +1,8 @@
 # Dialogues in the formats of other tools, and tables for a paper; on request.
 #
-# In:  results/<e>/runs/<run>/<seed>/messages*.hdf5, results/<e>/{descriptions.csv,summary.json}, and if the
-#      experiment has them, results/<e>/{classes,attributes}.tsv.
-# Out: results/<e>/export/: messages.parquet, elcc/, emlangkit/; results/<e>/tables/<name>.{md,tex}.
+# In:  results/<e>/runs/<run>/<seed>/messages*.hdf5, results/<e>/{descriptions.csv,summary.csv,summary.json}, and if
+#      the experiment has them, results/<e>/{data_card.md,classes.tsv,attributes.tsv}.
+# Out: results/<e>/export/: messages.parquet, elcc/, emlangkit/, hub/; results/<e>/tables/<name>.{md,tex}.
 
 
 rule export_parquet:
@@ -78,6 +78,34 @@ rule export_arrays:
         "Writing messages and attributes as arrays"
     script:
         "../scripts/export_arrays.py"
+
+
+rule export_hub:
+    input:
+        messages=RUN_PATHS.all_messages(),
+        classes=VALUES.of_images("classes.tsv"),
+        summary=result("summary.csv"),
+        card=VALUES.of_images("data_card.md"),
+    output:
+        dataset=directory(result("export/hub")),
+    log:
+        f"{LOGS}/export_hub.log",
+    benchmark:
+        f"{BENCHMARKS}/export_hub.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000 + RESOURCES.dialogues_mb,
+        runtime=60,
+    params:
+        experiment=PATHS.experiment,
+        games=VALUES.games(),
+        code=code("export_hub"),
+    message:
+        "Writing all dialogues as a dataset for the Hugging Face Hub"
+    script:
+        "../scripts/export_hub.py"
 
 
 if CONFIG["tables"]:

@@ -16,7 +16,7 @@ def reported_figure(name, run="all"):
     )
 
 
-# Files of the targets `metrics`, `claims`, `export` and `tables` that `all` makes too.
+# Files of the targets `metrics`, `claims`, `export`, `hub` and `tables` that `all` makes too.
 MADE_BY_ALL = ("summary.csv", "summary.json", "language.csv", "config.yaml")
 
 
@@ -29,7 +29,7 @@ def promised_files():
 
 def requested_files():
     """Existing files that only other targets than `all` make."""
-    targets = (rules.metrics, rules.claims, rules.export, rules.tables)
+    targets = (rules.metrics, rules.claims, rules.export, rules.hub, rules.tables)
     paths = {str(path) for target in targets for path in target.input}
     made = tuple(result(name) for name in MADE_BY_ALL)
     return sorted(

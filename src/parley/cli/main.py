@@ -23,6 +23,7 @@ ADD_COMMANDS = (
     checkpoints.add_train,
     tables.add_compare,
     tables.add_insert,
+    tables.add_push_dataset,
     provenance.add_explain,
     provenance.add_verify,
     provenance.add_crate,

@@ -1,6 +1,7 @@
-"""Commands for tables in Markdown pages: `parley compare` and `parley insert`."""
+"""Commands that pass results on: `parley compare` and `insert` for Markdown pages, `push-dataset` for the Hub."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from parley.analysis.comparisons import METRICS, as_markdown, changes, only, rea
 from parley.cli.shared import Subparsers, insert_table, require_files
 from parley.core.markdown import only_columns
 from parley.core.text import text_lines
+
+logger = logging.getLogger(__name__)
 
 
 def add_compare(commands: Subparsers) -> None:
@@ -80,3 +83,29 @@ def run_insert(chosen: argparse.Namespace) -> None:
     require_files([chosen.table])
     lines = list(text_lines(chosen.table))
     insert_table(chosen.into, chosen.name, only_columns(lines, chosen.columns) if chosen.columns else lines)
+
+
+def add_push_dataset(commands: Subparsers) -> None:
+    """Add the argument parser of `parley push-dataset`."""
+    parser = commands.add_parser(
+        "push-dataset",
+        help="upload the dialogues of an experiment to the Hugging Face Hub",
+        description="Upload the dataset that the target `hub` exports: a card and Parquet files with messages and "
+        "answers, no images. Needs the package huggingface_hub (uv sync --extra hub) and a login (uv run hf auth "
+        "login).",
+    )
+    parser.add_argument("results", type=Path, help="a results folder, such as results/world")
+    parser.add_argument("repository", metavar="ORG/NAME", help="the dataset to create or replace")
+    parser.add_argument("--public", action="store_true", help="let everyone see a new dataset; private by default")
+    parser.add_argument(
+        "--license", metavar="ID", help="the Hub's identifier of the dialogues' licence, such as cc-by-4.0"
+    )
+    parser.set_defaults(run=run_push_dataset)
+
+
+def run_push_dataset(chosen: argparse.Namespace) -> None:
+    """Upload an exported dataset."""
+    from parley.export.upload import upload
+
+    address = upload(chosen.results / "export" / "hub", chosen.repository, chosen.public, chosen.license)
+    logger.info("%s has the dialogues of %s.", address, chosen.results)

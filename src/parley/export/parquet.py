@@ -1,4 +1,4 @@
-"""Export all dialogues of an experiment to one Parquet file, for pandas, polars, R and other tools."""
+"""Export all dialogues of an experiment to Parquet, for pandas, polars, R and other tools."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,14 +49,25 @@ def write_parquet(
     """
     about = {"experiment": experiment, "parley": __version__, "failed": json.dumps(list(failed), ensure_ascii=False)}
     schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in COLUMNS.items()], metadata=about)
+    tables = (_table(tidy_columns(read_conversations(path), groups), schema) for path in messages)
+    write_tables(out, schema, tables)
+
+
+def write_tables(out: str | Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """Write tables to one Parquet file, with one table in memory at a time. Return the number of rows."""
+    rows = 0
     with written_aside(out) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
-        for path in messages:
-            columns = tidy_columns(read_conversations(path), groups)
-            arrays = [_array(columns[field.name], field.type) for field in schema]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS)
+        for table in tables:
+            writer.write_table(table, row_group_size=ROWS)
+            rows += table.num_rows
+    return rows
 
 
-def _array(column: Column, kind: pa.DataType) -> pa.Array:
+def _table(columns: Mapping[str, Column], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_arrays([array_of(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def array_of(column: Column, kind: pa.DataType) -> pa.Array:
     """Convert a column to an Arrow array of the given type. Rows without a value are null."""
     if not pa.types.is_list(kind):
         return pa.array(column.cells, type=kind, mask=~column.has_value)
