@@ -17,11 +17,14 @@ from typing import Any
 # Each name is imported on first use, so that code that only checks settings does not import torch.
 _HOME = {
     "Agents": "agents",
+    "Baseline": "agents",
+    "Channel": "channel",
     "Descriptions": "types",
     "Dialogue": "types",
     "Draws": "types",
     "GameSettings": "settings",
     "Images": "types",
+    "Message": "channel",
     "Receiver": "receiver",
     "Sender": "sender",
     "TrainingSettings": "settings",

@@ -6,7 +6,7 @@ baseline from the rewards of a batch. Training changes only parameters and buffe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,8 +16,9 @@ from parley.core.errors import ParleyError
 from parley.game.layers import Linear, initialise, linear
 from parley.game.receiver import Receiver
 from parley.game.sender import Sender
-from parley.game.settings import GameSettings
+from parley.game.settings import GameSettings, chosen_options
 from parley.game.turns import PackedIndex
+from parley.plugins.registry import Option, Registry
 
 
 class BaselineInput(NamedTuple):
@@ -29,8 +30,34 @@ class BaselineInput(NamedTuple):
     """``[S, B, width]``: one vector per dialogue, the same in all its turns; None if all input is in `per_turn`."""
 
 
+class BaselineSetup(NamedTuple):
+    """Arguments from which a baseline is constructed."""
+
+    game: GameSettings
+    seeds: Sequence[int]
+    """Seeds of the S runs."""
+    purpose: str
+    """``sender_baseline`` or ``receiver_baseline``."""
+    dialogue_size: int
+    """Width of `BaselineInput.per_dialogue`; 0 if None."""
+    turn_size: int
+    """Width of `BaselineInput.per_turn`."""
+    options: Mapping[str, Option]
+    """Options of a baseline that a plug-in registers."""
+
+
 class Baseline(nn.Module, ABC):
-    """Base class of baselines, which predict the reward."""
+    """Base class of baselines, which predict the reward.
+
+    Parameters
+    ----------
+    setup
+        Arguments of a baseline that a plug-in registers.
+    """
+
+    def __init__(self, setup: BaselineSetup | None = None) -> None:
+        super().__init__()
+        self.options = {} if setup is None else setup.options
 
     @abstractmethod
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
@@ -221,19 +248,31 @@ def make_agents(
     )
 
 
+def _learned(setup: BaselineSetup) -> Baseline:
+    game = setup.game
+    sizes = setup.dialogue_size, setup.turn_size
+    return Learned(*sizes, game.baseline_hidden, setup.seeds, setup.purpose, game.baseline_init)
+
+
+BASELINES: Registry[Callable[[BaselineSetup], Baseline]] = Registry(
+    "baseline",
+    "game.baseline",
+    {
+        "learned": _learned,
+        "running_mean": lambda setup: RunningMean(len(setup.seeds)),
+        "leave_one_out": lambda setup: LeaveOneOut(),
+        "none": lambda setup: ZeroBaseline(),
+    },
+)
+"""Functions that construct baselines, by the baselines' names. A plug-in registers a subclass of `Baseline`."""
+
+
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
     """Return the baseline named in the settings; `sizes` are the widths of `per_dialogue` and `per_turn`."""
-    baselines: dict[str, Callable[[], Baseline]] = {
-        "learned": lambda: Learned(*sizes, settings.baseline_hidden, seeds, purpose, settings.baseline_init),
-        "running_mean": lambda: RunningMean(len(seeds)),
-        "leave_one_out": LeaveOneOut,
-        "none": ZeroBaseline,
-    }
-    if settings.baseline not in baselines:
-        raise ParleyError(f"game.baseline: {settings.baseline!r} is not one of {', '.join(baselines)}.")
     if settings.baseline_init not in ("xavier", "original"):
         raise ParleyError(f"game.baseline_init: {settings.baseline_init!r} is not one of xavier, original.")
-    return baselines[settings.baseline]()
+    options = chosen_options(BASELINES, settings.baseline, settings)
+    return BASELINES[settings.baseline](BaselineSetup(settings, seeds, purpose, *sizes, options))
 
 
 @torch.no_grad()

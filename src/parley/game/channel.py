@@ -5,7 +5,7 @@ of perturbations is applied in order.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
-from parley.game.settings import GameSettings, bit_ranges
+from parley.game.settings import GameSettings, bit_ranges, chosen_options
+from parley.plugins.registry import Option, Registry
 
 
 class Message(NamedTuple):
@@ -26,7 +27,15 @@ class Message(NamedTuple):
 
 
 class Channel(ABC):
-    """Base class of channels, which map logits to messages."""
+    """Base class of channels, which map logits to messages.
+
+    Parameters
+    ----------
+    game
+        Settings of the game.
+    options
+        Options of a channel that a plug-in registers.
+    """
 
     uses_reinforce = False
     """Whether messages are trained by REINFORCE."""
@@ -39,8 +48,8 @@ class Channel(ABC):
     has_entropy = True
     """Whether messages in training are sampled from a distribution, which the entropy bonus and REINFORCE require."""
 
-    def __init__(self, game: GameSettings) -> None:
-        self.game = game
+    def __init__(self, game: GameSettings, options: Mapping[str, Option] | None = None) -> None:
+        self.game, self.options = game, options or {}
 
     @abstractmethod
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
@@ -111,20 +120,22 @@ class ContinuousOriginal(Continuous):
     differentiable = False
 
 
-CHANNELS: dict[str, type[Channel]] = {
-    "bernoulli": Bernoulli,
-    "straight_through": StraightThrough,
-    "gumbel": Gumbel,
-    "continuous": Continuous,
-    "continuous_original": ContinuousOriginal,
-}
+CHANNELS: Registry[type[Channel]] = Registry(
+    "channel",
+    "game.channel",
+    {
+        "bernoulli": Bernoulli,
+        "straight_through": StraightThrough,
+        "gumbel": Gumbel,
+        "continuous": Continuous,
+        "continuous_original": ContinuousOriginal,
+    },
+)
 
 
 def make_channel(game: GameSettings) -> Channel:
     """Return the channel named in the settings; an unknown name raises `ParleyError`."""
-    if game.channel not in CHANNELS:
-        raise ParleyError(f"game.channel: {game.channel!r} is not one of {', '.join(CHANNELS)}.")
-    return CHANNELS[game.channel](game)
+    return CHANNELS[game.channel](game, chosen_options(CHANNELS, game.channel, game))
 
 
 Perturbation = Callable[[Tensor, Tensor | None], Tensor]

@@ -5,7 +5,7 @@ learn their messages, and the Receiver also its stop bit, by REINFORCE (Williams
 bonus, as in the original implementation (Evtimova et al., 2018). A turn is one exchange of one dialogue.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ from parley.game.agents import Agents, BaselineInput
 from parley.game.channel import make_channel
 from parley.game.replay import Replay, replay_with_grad, stack_steps
 from parley.game.rollout import RolloutState, encode, pack_steps
-from parley.game.settings import GameSettings, TrainingSettings
+from parley.game.settings import GameSettings, TrainingSettings, chosen_options
 from parley.game.turns import PackedIndex
 from parley.game.types import Descriptions, Images, RandomDraws
+from parley.plugins.registry import Option, Registry
 
 TINY = 1e-8
 """Constant added to probabilities to keep their logarithms finite, as in the original implementation."""
@@ -127,11 +128,48 @@ def dialogue_lengths(packed: PackedIndex) -> Tensor:
     return torch.zeros_like(packed.mask[:, : packed.batch]).scatter_add_(1, packed.rows, packed.mask)
 
 
+class Reward(Protocol):
+    """A function that returns the reward of each dialogue, ``[S, B]``, before the cost of exchanges is subtracted."""
+
+    def __call__(self, scores: Tensor, log_likelihood: Tensor, targets: Tensor, **options: Option) -> Tensor:
+        """Return the rewards.
+
+        Parameters
+        ----------
+        scores
+            ``[S, B, D]``: the Receiver's scores of the candidates at each dialogue's last exchange.
+        log_likelihood
+            ``[S, B]``: log p(target) in nats.
+        targets
+            ``[S, B]`` int64: index of each target among the candidates.
+        options
+            Options of a reward that a plug-in registers.
+        """
+
+
+def original_reward(scores: Tensor, log_likelihood: Tensor, targets: Tensor, **options: Option) -> Tensor:
+    """Return log p(target), as in the original implementation."""
+    return log_likelihood
+
+
+def paper_reward(scores: Tensor, log_likelihood: Tensor, targets: Tensor, **options: Option) -> Tensor:
+    """Return 1 for correct answers, else 0."""
+    return (scores.argmax(-1) == targets).to(scores.dtype)
+
+
+REWARDS: Registry[Reward] = Registry("reward", "game.reward", {"original": original_reward, "paper": paper_reward})
+
+
 def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: GameSettings) -> Tensor:
     """Return the reward of each dialogue, ``[S, B]``, without gradient, before the cost of exchanges is subtracted."""
-    if game.reward == "original":
-        return log_likelihood.detach()
-    return (scores.argmax(-1) == targets).to(scores.dtype)
+    options = chosen_options(REWARDS, game.reward, game)
+    reward = REWARDS[game.reward](scores, log_likelihood, targets, **options).detach()
+    if reward.shape != targets.shape:
+        raise ParleyError(
+            f"game.reward: {game.reward} returned {tuple(reward.shape)} numbers; return one for each dialogue of each "
+            f"seed, {tuple(targets.shape)}."
+        )
+    return reward.to(scores.dtype)
 
 
 def _baseline_inputs(

@@ -1,10 +1,11 @@
 """Settings of the game and of training, as dataclasses that can be checked without importing torch."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from parley.core.errors import ParleyError
+from parley.plugins.registry import Option, Registry
 
 PRESETS: dict[str, dict[str, bool]] = {
     "Fixed": {"adaptive": False, "visual_attention": False},
@@ -99,6 +100,10 @@ class GameSettings:
     permute_labels
         Control experiment: before training and evaluation, permute the labels of each split among its images, with
         this number as the seed of the permutation; 0 for no permutation.
+    sender, receiver
+        The agents: ``original`` (those of the original implementation), or names of a plug-in's.
+    plugin_options
+        Options of the plug-ins' parts that these settings name.
     """
 
     preset: str = "Adaptive"
@@ -135,6 +140,9 @@ class GameSettings:
     label_smoothing: float = 0.0
     accuracy_count: str = "corrected"
     permute_labels: int = 0
+    sender: str = "original"
+    receiver: str = "original"
+    plugin_options: Mapping[str, Option] = field(default_factory=dict, hash=False)
 
     @property
     def adaptive(self) -> bool:
@@ -248,6 +256,10 @@ class TrainingSettings:
         Number of evaluations without a better dev accuracy@k after which a run stops; 0 to never stop early.
     frozen
         Agents that keep their initial weights: ``sender``, ``receiver``.
+    augmentations
+        Names of augmentations of plug-ins, applied to the image features after `feature_noise` and `feature_dropout`.
+    plugin_options
+        Options of these augmentations.
     entropy_schedule
         Schedule of the entropy bonus: ``constant``, or ``linear`` from the full weights to a fraction of them.
     entropy_final, entropy_steps
@@ -293,6 +305,8 @@ class TrainingSettings:
     dev_candidates: str = "seen"
     patience: int = 0
     frozen: tuple[str, ...] = ()
+    augmentations: tuple[str, ...] = ()
+    plugin_options: Mapping[str, Option] = field(default_factory=dict, hash=False)
     entropy_schedule: str = "constant"
     entropy_final: float = 0.0
     entropy_steps: int = 0
@@ -310,7 +324,8 @@ class TrainingSettings:
     def from_mapping(cls, values: dict[str, Any]) -> Self:
         """Construct settings from a mapping. An unknown key raises a `ParleyError` that names it."""
         known = _known(cls, values, "training")
-        return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
+        lists = {name: tuple(known.get(name, ())) for name in ("frozen", "augmentations")}
+        return cls(**{**known, **lists})
 
 
 PERFORMANCE_ONLY = ("cuda_graphs", "tensorboard", "wandb", "mlflow")
@@ -340,3 +355,9 @@ def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:
 def as_mapping(settings: GameSettings | TrainingSettings) -> dict[str, Any]:
     """Return settings as a dictionary of JSON types, the form stored in `config.json` and in checkpoints."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}
+
+
+def chosen_options(registry: Registry[Any], name: str, settings: GameSettings | TrainingSettings) -> dict[str, Option]:
+    """Return the options of a part by its name in a registry: its default values, overridden by the settings."""
+    defaults = registry.options_of(name)
+    return {option: settings.plugin_options.get(option, default) for option, default in defaults.items()}

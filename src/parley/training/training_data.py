@@ -4,7 +4,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 from parley.features.rows import InMemory
 from parley.game.rng import uniforms_from
-from parley.game.settings import GameSettings, TrainingSettings
+from parley.game.settings import GameSettings, TrainingSettings, chosen_options
 from parley.game.types import Descriptions, Images
 from parley.interaction.run import ImageDataset, input_widths
 from parley.interaction.split_data import (
@@ -26,6 +26,7 @@ from parley.interaction.split_data import (
     require_descriptions,
     target_index_of,
 )
+from parley.plugins.registry import Option, Registry
 from parley.training.checkpoint import Sizes
 
 logger = logging.getLogger(__name__)
@@ -178,11 +179,39 @@ def _same_for_cells(values: Tensor, features: Tensor) -> Tensor:
     return values if features.dim() == 3 else values[:, :, None]
 
 
+class AugmentationFunction(Protocol):
+    """An augmentation that a plug-in registers: a function with the arguments of `Augmentation.apply` and options."""
+
+    def __call__(self, features: Tensor, states: Tensor, **options: Option) -> Tensor:
+        """Return augmented features. All random numbers must be computed from `states`, by `rng.uniforms_from`."""
+
+
+AUGMENTATIONS: Registry[AugmentationFunction] = Registry("augmentation", "training.augmentations", {})
+
+
+class PluginAugmentation(Augmentation):
+    """An augmentation of a plug-in, by its name in `AUGMENTATIONS`."""
+
+    def __init__(self, name: str, training: TrainingSettings) -> None:
+        self.name, self.purpose = name, f"augmentation {name}"
+        self.function, self.options = AUGMENTATIONS[name], chosen_options(AUGMENTATIONS, name, training)
+
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
+        """Call the plug-in's function, and check the shape of its result."""
+        augmented = self.function(features, states, **self.options)
+        if augmented.shape != features.shape:
+            raise ParleyError(
+                f"training.augmentations: {self.name} returned features of shape {tuple(augmented.shape)}; return "
+                f"them with the shape of those it is given, {tuple(features.shape)}."
+            )
+        return augmented.to(features.dtype)
+
+
 def augmentations(training: TrainingSettings) -> list[Augmentation]:
     """Return the augmentations that the settings enable, in the order in which they are applied."""
     noise = [Noise(training.feature_noise)] if training.feature_noise else []
     dropout = [Dropout(training.feature_dropout)] if training.feature_dropout else []
-    return [*noise, *dropout]
+    return [*noise, *dropout, *(PluginAugmentation(name, training) for name in training.augmentations)]
 
 
 class Blending:
