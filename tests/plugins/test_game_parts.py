@@ -15,6 +15,8 @@ from parley.game.losses import reward_of
 from parley.game.rng import counter_states
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping
 from parley.plugins import augmentation, registry, reward
+from parley.plugins.declared import read_plugins
+from parley.runtime.code_digest import Sources
 from parley.training.checkpoint import load_checkpoint, save_checkpoint
 from parley.training.trainer import Trainer
 from parley.training.training_data import augmentations, build_training_data
@@ -59,6 +61,27 @@ def test_examples_are_short():
     assert len(EXAMPLES) >= 4
     for path in EXAMPLES:
         assert len(path.read_text().splitlines()) < 40, path
+
+
+def test_examples_read_without_running_them_have_no_problems_and_the_options_of_their_decorators():
+    parts, problems = read_plugins(map(str, EXAMPLES), {}, Sources())
+    assert problems == []
+    assert len(parts) == len(EXAMPLES)
+    for part in parts:
+        assert registry.PLUGINS[part.kind][part.name].options == part.options
+
+
+@pytest.mark.parametrize("arguments", ["features, states", "features, states, other, most", "states, features, most"])
+def test_a_function_that_cannot_get_its_options_is_a_problem(tmp_path, arguments):
+    path = tmp_path / "own.py"
+    text = (
+        f"from parley.plugins import augmentation\n\n\n@augmentation('own', most=2)\ndef own({arguments}):\n    pass\n"
+    )
+    path.write_text(text)
+    _, [problem] = read_plugins([str(path)], {}, Sources())
+    assert "Expected: a function" in problem or "Expected: `def own(features, states, most)`" in problem
+    path.write_text(text.replace(arguments, "features, states, *, most"))
+    assert read_plugins([str(path)], {}, Sources())[1] == []
 
 
 def test_training_with_parts_of_plugins_resumes_from_a_checkpoint_to_the_bit(tmp_path):

@@ -76,7 +76,7 @@ def _read(path: str, sources: Sources) -> tuple[list[Declared], list[str]]:
         problems = [*_call_problems(kind, call, node.name)]
         if not problems:
             name, options = _literals(call)
-            problems = [one for one in [problem_of(kind, name, file, node)] if one]
+            problems = [one for one in [problem_of(kind, name, file, node, options)] if one]
             parts.append(Declared(kind, name, path, call.lineno, options, _digest(file, node, sources)))
         findings += [f"{where}: {problem}" for problem in problems]
     findings += [f"{path}, line {line}: {problem}" for line, problem in _misplaced(file, decorated.values())]

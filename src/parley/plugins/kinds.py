@@ -30,8 +30,8 @@ KINDS: Mapping[str, Kind] = {
     "baseline": Kind(base="parley.game.agents.Baseline"),
     "sender": Kind(base="parley.game.sender.Sender"),
     "receiver": Kind(base="parley.game.receiver.Receiver"),
-    "reward": Kind(parameters=(("scores", "targets"),)),
-    "augmentation": Kind(base="parley.training.training_data.Augmentation"),
+    "reward": Kind(parameters=(("scores", "log_likelihood", "targets"),)),
+    "augmentation": Kind(parameters=(("features", "states"),)),
 }
 """What parts of each kind must be. A kind's name is that of its decorator in `parley.plugins`."""
 GAME_SETTINGS = {

@@ -1,17 +1,20 @@
 """Check that parts have the parameters, base classes and methods that Parley expects, without running their files."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from parley.plugins.kinds import EXAMPLES, KINDS
 from parley.plugins.source import Definition, Method, SourceFile, bases_of, methods_of, parameters_of, resolved
 
 
-def problem_of(kind: str, name: str, file: SourceFile, node: Definition) -> str:
-    """Return what is wrong with the definition of a part, with what is expected; empty if nothing is."""
+def problem_of(kind: str, name: str, file: SourceFile, node: Definition, options: Collection[str] = ()) -> str:
+    """Return what is wrong with the definition of a part, with what is expected; empty if nothing is.
+
+    `options` are the names of its options, which a function gets as keyword arguments.
+    """
     base = KINDS[kind].base
     if not base:
-        return _function_problem(kind, name, node)
+        return _function_problem(kind, name, node, options if KINDS[kind].details is None else ())
     problems = list(_class_problems(base, file, node))
     if not problems:
         return ""
@@ -22,20 +25,29 @@ def problem_of(kind: str, name: str, file: SourceFile, node: Definition) -> str:
     )
 
 
-def _function_problem(kind: str, name: str, node: Definition) -> str:
+def _function_problem(kind: str, name: str, node: Definition, options: Collection[str]) -> str:
     forms = KINDS[kind].parameters
-    expected = " or ".join(f"`def {node.name}({', '.join(form)})`" for form in forms)
+    expected = " or ".join(f"`def {node.name}({', '.join((*form, *options))})`" for form in forms)
     if not isinstance(node, ast.FunctionDef):
         what = "a class" if isinstance(node, ast.ClassDef) else "an async function"
         return f"the {_words(kind)} {name!r} is {what}. Expected: a function, {expected}; {EXAMPLES} has an example."
-    names, needed = parameters_of(node.args)
-    required = sum(default is None for default in node.args.kw_defaults)
-    if not required and any(names[: len(form)] == form and needed <= len(form) for form in forms):
+    if any(_takes(node.args, form, set(options)) for form in forms):
         return ""
     return (
         f"the {_words(kind)} {name!r} has the parameters ({ast.unparse(node.args)}). Expected: {expected}; "
         f"{EXAMPLES} has an example."
     )
+
+
+def _takes(arguments: ast.arguments, form: tuple[str, ...], options: set[str]) -> bool:
+    """Return whether a function can be called with parameters in the order of a form, and options by their names."""
+    names, needed = parameters_of(arguments)
+    by_name = {
+        one.arg: default is None for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    }
+    required = {*names[len(form) : needed], *(name for name, has_no_default in by_name.items() if has_no_default)}
+    accepts = arguments.kwarg is not None or options <= {*names[len(form) :], *by_name}
+    return names[: len(form)] == form and required <= options and accepts
 
 
 def _class_problems(base: str, file: SourceFile, node: Definition) -> Iterator[str]:
