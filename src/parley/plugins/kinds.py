@@ -8,7 +8,7 @@ class Kind(NamedTuple):
     """What a part of one kind must be: a function with certain parameters, or a subclass of a base class."""
 
     parameters: tuple[tuple[str, ...], ...] = ()
-    """For a function: its parameters; if there are several possibilities, the function has one of them."""
+    """For a function: its parameters before those of its options, one of several possibilities."""
     base: str = ""
     """For a class: its base class, as a dotted name. Its methods and their parameters are read from its source."""
     details: Mapping[str, type] | None = None

@@ -78,7 +78,9 @@ def modules_imported_by(statements: Iterable[ast.stmt]) -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 yield node.module
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                for alias in node.names:
+                    yield f"{node.module}.{alias.name}"
+                    yield from _exported(node.module).get(alias.name, ())
 
 
 def bases_of(file: SourceFile, node: ast.ClassDef) -> Iterator[tuple[SourceFile, ast.ClassDef]]:
@@ -131,10 +133,16 @@ def _class_at(file: SourceFile, name: str) -> tuple[SourceFile, ast.ClassDef] | 
     if _first(module) != PACKAGE or not file_of_module(module).is_file():
         return None
     other = _parsed(file_of_module(module))
-    found = other.class_named(last)
-    if found is None:  # The module may import the class, as packages do.
-        return _class_at(other, other.imported[last]) if last in other.imported else None
-    return other, found
+    if found := other.class_named(last):
+        return other, found
+    imported = [*([other.imported[last]] if last in other.imported else []), *_exported(module).get(last, ())]
+    return _class_at(other, imported[0]) if imported else None
+
+
+def _exported(module: str) -> Mapping[str, list[str]]:
+    """Return the names that one of Parley's packages imports when they are used, and what they stand for."""
+    stub = file_of_module(module).with_suffix(".pyi") if _first(module) == PACKAGE else Path()
+    return {name: [dotted] for name, dotted in _parsed(stub).imported.items()} if stub.is_file() else {}
 
 
 @cache
