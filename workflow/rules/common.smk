@@ -64,8 +64,8 @@ RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
 SHARES_DISK = snakemake_patches.shares_disk(workflow)
 VALUES = RuleValues(EXPERIMENT, SHARES_DISK)
 PLUGIN_FIGURES = [figure.name for figure in VALUES.plugins.of_kind("figure")]
-# The plug-in files that a script loads, by run.
-config["plugin_files"] = VALUES.plugins.files_of_stages()
+# The parts of plug-ins that each script uses, by run and file.
+config["plugin_parts"] = VALUES.plugins.by_stage()
 config["class_digests"] = VALUES.class_digests  # Filled while the rules are defined.
 FETCH_GROUPS = (  # The classes of each job that fetches images.
     VALUES.job_groups("tar", CONFIG["fetch"]["classes_per_job"])

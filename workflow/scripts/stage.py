@@ -26,6 +26,7 @@ from parley.core.progress import SHOWN, identity_of, share_terminal
 from parley.plugins.loading import cause_of, load_plugins, loaded_files
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.job import TrackedConfig, record_job
+from parley.provenance.records import PLUGINS
 from parley.runtime.run_lock import register_job
 
 
@@ -86,12 +87,12 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         with contextlib.closing(register_job(snakemake.rule, snakemake.output)):
             check_undamaged(snakemake.input)
-            load_plugins(_plugin_files(snakemake))
+            load_plugins(plugin_parts(snakemake))
             yield logger
             record_job(
                 snakemake.rule,
                 _named(snakemake.wildcards),
-                _files(snakemake.input) | ({"plugins": loaded_files()} if loaded_files() else {}),
+                _files(snakemake.input) | ({PLUGINS: loaded_files()} if loaded_files() else {}),
                 _files(snakemake.output),
                 _named(snakemake.params),
                 snakemake.config.read_sections(),
@@ -110,12 +111,12 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
         sys.exit(1)
 
 
-def _plugin_files(snakemake: Any) -> list[str]:
-    """Return the plug-in files that register parts which the job uses."""
+def plugin_parts(snakemake: Any) -> dict[str, dict[str, str]]:
+    """Return the parts of plug-ins that the job uses: for each file, their digests."""
     # Not by [], which would add them to the sections of the config that the job's record lists.
-    of_scripts = snakemake.config.get("plugin_files", {})
+    of_scripts = snakemake.config.get("plugin_parts", {})
     by_run = of_scripts.get(Path(sys.modules["__main__"].__file__).stem, {})
-    return by_run.get(getattr(snakemake.wildcards, "run", ""), by_run.get("", []))
+    return by_run.get(getattr(snakemake.wildcards, "run", ""), by_run.get("", {}))
 
 
 def _enable_garbage_collection() -> None:

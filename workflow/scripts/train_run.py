@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stage import stage
+from stage import plugin_parts, stage
 
 import torch
 
@@ -20,4 +20,5 @@ with stage(snakemake):
         snakemake.params.code,
         str(snakemake.input.evaluation) or None,
         performance_only(snakemake.config, snakemake.wildcards.run),
+        plugin_parts(snakemake),
     )

@@ -209,9 +209,11 @@ def _run_row(folder: Path, run: str, seed: int) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten nested settings into a dictionary with dotted keys, such as ``game.message_bits``; omit run and seed."""
+    """Flatten nested settings into a dictionary with dotted keys, without run, seed and plugins."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
+        if name == "plugins" and not above:
+            continue
         found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
     return found if above else {name: value for name, value in found.items() if name not in ("run", "seed")}
 

@@ -77,15 +77,19 @@ def run_train(chosen: argparse.Namespace) -> None:
         )
     import torch
 
-    from parley.runtime.code_digest import package_digest
+    from parley.plugins.recorded import load_plugins_of
+    from parley.runtime.code_digest import combined, package_digest
     from parley.training.loop import train_from_files
 
     torch.set_num_threads(chosen.threads)
     parts = {"train": str(chosen.train), "dev": str(chosen.dev)}
-    code = package_digest("parley.training.loop")
+    plugins = load_plugins_of(chosen.config, Path(*chosen.config.absolute().parts[:-5]))
+    settings.pop("plugins", None)
+    digests = {label: digest for of_file in plugins.values() for label, digest in of_file.items()}
+    code = combined(package_digest("parley.training.loop"), digests)
     text = (str(chosen.descriptions), str(chosen.words))
     other = str(chosen.dev_descriptions) if chosen.dev_descriptions else None
-    train_from_files([settings], parts, *text, [chosen.out], code, other)
+    train_from_files([settings], parts, *text, [chosen.out], code, other, plugins=plugins)
     select(chosen.out, chosen.rule)
 
 

@@ -37,6 +37,8 @@ OF_ALL_RUNS = {
     "build_report": ("metric", "figure"),
 }
 """Scripts that use all registered parts of some kinds."""
+PartsByFile = dict[str, dict[str, str]]
+"""Path of a plug-in file → the digest of each of its parts by kind and name, such as ``channel noisy``."""
 
 
 class PluginParts:
@@ -93,16 +95,19 @@ class PluginParts:
             for run in runs
         }
 
-    def files(self, script: str, run: str | None = None) -> list[str]:
-        """Return the paths of the files that a stage must load."""
-        return list(dict.fromkeys(part.file for part in self.used_by(script, run)))
+    def by_file(self, script: str, run: str | None = None) -> PartsByFile:
+        """Return the parts that a stage uses, by file."""
+        found: PartsByFile = {}
+        for part in self.used_by(script, run):
+            found.setdefault(part.file, {})[part.label] = part.digest
+        return found
 
-    def files_of_stages(self) -> dict[str, dict[str, list[str]]]:
-        """Return the files that each stage must load: for each script that needs any, by run; ``""`` for all runs."""
+    def by_stage(self) -> dict[str, dict[str, PartsByFile]]:
+        """Return the parts that each stage uses: for each script that uses any, by run; ``""`` for all runs."""
         runs = [run["name"] for run in self._config["runs"]]
         scripts = dict.fromkeys(OF_GAME, runs) | {script: [""] for script in OF_ALL_RUNS}
-        files = {script: {run: self.files(script, run or None) for run in names} for script, names in scripts.items()}
-        return {script: by_run for script, by_run in files.items() if any(by_run.values())}
+        found = {script: {run: self.by_file(script, run or None) for run in names} for script, names in scripts.items()}
+        return {script: by_run for script, by_run in found.items() if any(by_run.values())}
 
     def _of_runs(self, run: str | None) -> list[list[Declared]]:
         return [self._by_run[run]] if run is not None else list(self._by_run.values())

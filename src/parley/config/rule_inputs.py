@@ -254,6 +254,7 @@ class RuleValues:
         for seed in self._config["seeds"]:
             path = Path(self._paths.result(f"runs/{run['run']}/{seed}/config.json"))
             done = read_json(path) if path.is_file() else {}
+            done.pop("plugins", None)
             logged |= {done["k"]} if done == {**run, "seed": seed, "k": done.get("k")} else set()
         return logged.pop() if len(logged) == 1 else k
 

@@ -105,6 +105,7 @@ def schema_of_run(schema: Part) -> dict[str, Any]:
         "k": keys["evaluation"]["properties"]["k"],
         "game": keys["game"],
         "training": keys["training"],
+        "plugins": {"type": "object", "additionalProperties": {"type": "object"}},
     }
     required = ["experiment", "run", "seed", "k"]
     return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}

@@ -22,6 +22,7 @@ from parley.game.types import Dialogue
 from parley.interaction.eval_sets import candidate_ids
 from parley.interaction.run import input_widths
 from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, require_descriptions
+from parley.plugins.recorded import load_plugins_of
 from parley.text.descriptions import listed_ids
 from parley.training.checkpoint import Checkpoint, checkpoint_from_values, invalid, read_values
 
@@ -94,12 +95,14 @@ def _other_classes(checkpoint_path: str | Path, checkpoint: Checkpoint, candidat
 
 
 def _trusted(path: str | Path) -> Checkpoint:
-    """Load a checkpoint that may come from anywhere: check its settings by the config's schema, and its weights."""
+    """Load a checkpoint that may come from anywhere, and its run's plug-ins: check its settings and its weights."""
     values = read_values(path)
     run = {"experiment": "any", "run": "any", "seed": values.get("seed"), "k": 1}
     run |= {name: values[name] for name in ("game", "training") if name in values}
     if found := complaints(run, schema_of_run(read_schema(SCHEMA))):
         raise invalid(path, "; ".join(one.removeprefix("Config: ").rstrip(".") for one in found))
+    folder = run_folder(path)
+    load_plugins_of(folder / "config.json", Path(*folder.parts[:-4]))
     checkpoint = checkpoint_from_values(values, path)
     for agent in ("sender", "receiver"):
         for name, weights in getattr(checkpoint.agents, agent).state_dict().items():

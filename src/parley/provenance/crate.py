@@ -19,7 +19,7 @@ from parley.core.installation import IS_CLONE
 from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, Rights, cited, metadata
 from parley.provenance.document import DOCUMENT, described_folder, own_files, read_files, upstream_jobs
-from parley.provenance.records import FOLDER, Records
+from parley.provenance.records import FOLDER, PLUGINS, Records
 
 CODE = (
     *("Snakefile", "workflow", "src", "envs", "profiles", "config"),
@@ -72,13 +72,16 @@ def write_crate(
     experiment = Rights(people or software.authors, licence or software.license)
     known = read_files(folder)
     document = _complete_document(folder, known)
+    records = Records()
+    jobs = upstream_jobs(known, records).values()
+    plugins = {one.path for job in jobs for one in job.inputs if one.role == PLUGINS}
     drawn = any(job["parley:rule"] == "draw_world" for job in document["activity"].values())
     included: list[str] = []
     omitted: list[str] = []
     for path in known:
-        (included if pictures or _is_free(Path(path), Path(folder), drawn) else omitted).append(path)
-    records = Records()
-    files = {str(records.file_of(job)) for job in upstream_jobs(known, records).values()}
+        is_free = path in plugins or _is_free(Path(path), Path(folder), drawn)
+        (included if pictures or is_free else omitted).append(path)
+    files = {str(records.file_of(job)) for job in jobs}
     # Map each name in the crate to a path on disk.
     sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(files)]}
     sources |= {name: str(path) for name, path in _code_files(project)}

@@ -22,6 +22,8 @@ from parley.core.files import digest_of, expand_home, read_json, write_text
 COMMIT = "PARLEY_COMMIT"
 """Environment variable in which the Snakefile passes the git commit to its jobs, so that no job calls git."""
 FOLDER = ".records"
+PLUGINS = "plugins"
+"""Role of plug-in files among the inputs of a job."""
 FORMAT = 1
 
 

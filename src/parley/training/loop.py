@@ -44,6 +44,7 @@ def train_from_files(
     code: str = "",
     dev_descriptions: str | None = None,
     how: Mapping[str, Any] | None = None,
+    plugins: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Train runs that differ only in their seed, and write the log, checkpoints and `config.json` of each run.
 
@@ -63,6 +64,8 @@ def train_from_files(
         Path of the descriptions used in evaluation, if they differ from those used in training.
     how
         Settings in `PERFORMANCE_ONLY`, which do not affect results.
+    plugins
+        The parts of plug-ins that the runs use: for each file, the digest of each part. `config.json` records them.
     """
     keep_freed_memory()
     game = GameSettings.from_mapping(runs[0]["game"])
@@ -81,7 +84,7 @@ def train_from_files(
     identity = digest_of([runs, [sha256_of(path) for path in inputs], code])
     train_runs(data, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity, runs)
     for run, folder in zip(runs, folders, strict=True):
-        write_json(Path(folder) / "config.json", run)
+        write_json(Path(folder) / "config.json", {**run, **({"plugins": plugins} if plugins else {})})
 
 
 def train_runs(
