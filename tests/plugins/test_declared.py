@@ -119,7 +119,9 @@ def test_an_edit_changes_the_digests_of_the_parts_that_it_affects(write, before,
 
 
 def test_modules_of_parley_that_a_part_imports_count(write):
-    imports = PARTS.replace("    return mean(conversations", "    against_null(1.0, np.ones(2))\n    return mean(conversations")
+    imports = PARTS.replace(
+        "    return mean(conversations", "    against_null(1.0, np.ones(2))\n    return mean(conversations"
+    )
     before = digests(write, imports)["metric ones"]
     other = imports.replace("from parley.metrics.permutation import", "from parley.metrics.statistics import")
     assert digests(write, other.replace("against_null", "t_interval"))["metric ones"] != before
@@ -129,13 +131,14 @@ WRONG = [
     ("@metric('m')\ndef m(dialogues):\n    pass", r"line 2: the metric 'm' has the parameters \(dialogues\). Expected: "
      r"`def m\(conversations, generator\)`; docs/extending.md has an example"),
     ("@metric('m')\ndef m(generator, conversations):\n    pass", r"Expected: `def m\(conversations, generator\)`"),
-    ("@metric('m')\ndef m(conversations, generator, more):\n    pass", r"Expected: `def m\(conversations, generator\)`"),
+    ("@metric('m')\ndef m(conversations, generator, a):\n    pass", r"Expected: `def m\(conversations, generator\)`"),
     ("@metric('m')\nclass M:\n    pass", r"the metric 'm' is a class. Expected: a function"),
     ("@metric('m', units='bits')\ndef m(conversations, generator): pass", r"no argument 'units'; did you mean unit\?"),
     ("@metric('m', report_row='3')\ndef m(conversations, generator): pass", r"report_row is '3', but .* type int"),
     ("@figure('f')\ndef f(): pass", r"Expected: `def f\(part\)` or `def f\(results\)`"),
     ("@figure\ndef f(part): pass", r"write `@figure\(\"f\"\)`"),
-    ("NAME = 'm'\n@metric(NAME)\ndef m(conversations, generator): pass", r"line 3: the name is `NAME`, but it must be a text"),
+    ("NAME = 'm'\n@metric(NAME)\ndef m(conversations, generator): pass",
+     r"line 3: the name is `NAME`, but it must be a text"),
     ("@metric('a b')\ndef m(conversations, generator): pass", r"the name 'a b' may contain only"),
     ("@metric('dead_bits')\ndef m(conversations, generator): pass", r"Parley has a metric 'dead_bits' itself"),
     ("@metric('m')\ndef a(conversations, generator): pass\n@metric('m')\ndef b(conversations, generator): pass",
@@ -144,7 +147,8 @@ WRONG = [
      r"parley.game.channel import Channel`, and the method `send\(self, logits, noise\)`"),
     ("@channel('c')\nclass C(Channel): pass", r"the channel 'c' lacks the method `send`"),
     ("@channel('c')\nclass C(Channel):\n    def send(self, x): pass", r"has the method `send\(self, x\)`"),
-    ("@channel('c', sd=SD)\nclass C(Channel):\n    def send(self, logits, noise): pass", r"`sd=SD` must be written as a number"),
+    ("@channel('c', sd=SD)\nclass C(Channel):\n    def send(self, logits, noise): pass",
+     r"`sd=SD` must be written as a number"),
     ("@channel('c')\ndef c(logits, noise): pass", r"the channel 'c' is a function"),
     ("@reward('r', among=2)\ndef r(scores, log_likelihood, targets): pass",
      r"Expected: `def r\(scores, log_likelihood, targets, among\)`"),
@@ -192,10 +196,12 @@ def findings_of(write, **sections):
 
 
 def test_an_unknown_part_or_option_is_named_with_those_that_exist(write):
-    assert findings_of(write, game={"channel": "noizy"}) == ["Config, run adaptive: game.channel is 'noizy'; did you mean noisy?"]
+    assert findings_of(write, game={"channel": "noizy"}) == [
+        "Config, run adaptive: game.channel is 'noizy'; did you mean noisy?"
+    ]
     options = {"channel": "noisy", "plugin_options": {"noise": 1, "noise_sd": "much"}}
     assert findings_of(write, game=options) == [
         "Config, run adaptive: game.plugin_options.noise is unknown; did you mean noise_sd?",
-        "Config, run adaptive: game.plugin_options.noise_sd is 'much', but the default is 2.0; give a value of the same "
-        "type.",
+        "Config, run adaptive: game.plugin_options.noise_sd is 'much', but the default is 2.0; give a value of the "
+        "same type.",
     ]

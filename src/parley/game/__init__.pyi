@@ -1,5 +1,8 @@
 from parley.game.agents import Agents as Agents
+from parley.game.agents import Baseline as Baseline
 from parley.game.agents import make_agents as make_agents
+from parley.game.channel import Channel as Channel
+from parley.game.channel import Message as Message
 from parley.game.receiver import Receiver as Receiver
 from parley.game.rollout import exchange as exchange
 from parley.game.sender import Sender as Sender
