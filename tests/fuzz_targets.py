@@ -417,6 +417,22 @@ def read_words(path: Path) -> None:
     read(path)
 
 
+def make_encodings(path: Path) -> None:
+    from parley.text.description_vectors import Encoding, write_encodings
+
+    one = Encoding(np.ones(3, np.float32), ["a", "b"], np.ones((2, 5), np.float32))
+    write_encodings(path, ["an ant", "a bee"], [one, one._replace(tokens=["a"], token_vectors=one[2][:1])], "made", "0")
+
+
+def read_encodings(path: Path) -> None:
+    from parley.text.description_vectors import read_description_vectors, read_tokens
+    from parley.text.descriptions import Description
+
+    rows = [Description(0, "ant", "an ant"), Description(1, "bee", "a bee")]
+    read_description_vectors(path, rows, attention=True)
+    read_tokens(path, rows)
+
+
 def make_messages(path: Path) -> None:
     rows = [("ExampleId", "S50"), ("AgentId", "S1"), ("Index", "<i4"), ("Target", "<i4"), ("Rank", "<i4")]
     said = np.zeros((3, 2, 2), [*rows, ("BinaryProb", "<f4", (4,)), ("BinaryVec", "i1", (4,))])
@@ -562,6 +578,7 @@ TARGETS = [
     Target("part", make_part, read_part),
     Target("class-features", make_class_file, read_class_file),
     Target("words", make_words, read_words),
+    Target("encodings", make_encodings, read_encodings),
     Target("messages", make_messages, read_messages),
     Target("checkpoint", make_checkpoint, read_checkpoint),
     Target("weights", make_weights, read_weights),

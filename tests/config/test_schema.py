@@ -240,6 +240,8 @@ def test_an_unknown_key_of_a_run_is_reported_with_its_path():
         ({"fetch__contact": "Jürgen <j@example.org>"}, "fetch.contact"),
         ({"fetch__contact": "a@example.org\r\nX-Other: 1"}, "fetch.contact"),
         ({"training__learning_rate": 0}, "training.learning_rate"),
+        ({"descriptions__encoder": "clip"}, "descriptions.encoder is 'clip'; it must be words, sentence-transformers/"),
+        ({"descriptions__encoder": "open_clip/ViT-B-32:random", "words__sd": 1.0}, "words.sd has no effect"),
     ],
 )
 def test_each_impossible_value_names_its_key(changes, words):

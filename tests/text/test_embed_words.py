@@ -13,6 +13,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import sha256_of
 from parley.core.tables import read_table
 from parley.evaluation.attention import word_table
+from parley.text.description_vectors import read_tokens
 from parley.text.descriptions import Description
 from parley.text.embed_words import VectorOptions, embed_words, log_indistinguishable, random_vector
 from parley.text.word_vectors import description_matrix, description_tensor, description_words, read_words
@@ -76,7 +77,7 @@ def test_readers_of_the_words_leave_out_the_same_stop_words(tmp_path):
         mean = np.mean([random_vector(word, 3, 0, 0.4) for word in kept.split()], axis=0)
         np.testing.assert_allclose(description_matrix(rows, words)[0], mean, rtol=1e-6)
         assert description_tensor(rows, words)[1][0].tolist() == [True] * len(kept.split())
-        shown = word_table([row.text for row in rows], words.stop_words, 3)
+        shown = word_table(read_tokens(tmp_path / "words.hdf5", rows), 3)
         assert [word.decode() if isinstance(word, bytes) else word for word in shown[0] if word] == kept.split()
         with h5py.File(tmp_path / "words.hdf5") as file:
             assert ("stop_word" in file) == (name != "parley")

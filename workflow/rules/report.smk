@@ -75,7 +75,7 @@ rule build_report:
         flips=run_files("flips.json"),
         funnel=VALUES.of_images("funnel.json"),
         tars=VALUES.class_files("tar") if VALUES.from_images else [],
-        missing=result("words_missing.tsv"),
+        missing=VALUES.words_missing(),
         language=result("language.csv"),
         figures=[
             result(f"figures/{name}.svg")

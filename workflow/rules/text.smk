@@ -1,6 +1,6 @@
-# Texts for the Receiver: a description per class and a vector per word. Also the attributes of classes.
+# Texts for the Receiver: a description per class, and vectors of words or, by an encoder, of descriptions. Also the attributes of classes.
 #
-# In:  the class set, WordNet 3.0, a file of word vectors, a list of stop words; or a given descriptions.csv; a table of attributes.
+# In:  the class set, WordNet 3.0, a file of word vectors, a list of stop words, an encoder; or a given descriptions.csv; a table of attributes.
 # Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv;
 #      resources/words and resources/wordnet: downloads.
 
@@ -58,35 +58,68 @@ else:
             "../scripts/import_descriptions.py"
 
 
-rule embed_words:
-    input:
-        descriptions=result("descriptions.csv"),
-        evaluation=VALUES.evaluation_descriptions(),
-        stop_words=VALUES.stop_words_file(),
-    output:
-        words=result("words.hdf5"),
-        missing=result("words_missing.tsv"),
-    log:
-        f"{LOGS}/embed_words.log",
-    benchmark:
-        f"{BENCHMARKS}/embed_words.tsv"
-    localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=60,
-        net=1,
-    params:
-        words=CONFIG["words"],
-        content=VALUES.texts_digest(),
-        folder=WORDS_FOLDER,
-        code=code("embed_words"),
-    message:
-        "Reading the word vectors"
-    script:
-        "../scripts/embed_words.py"
+if VALUES.has_encoder:
+
+    rule encode_descriptions:
+        input:
+            descriptions=result("descriptions.csv"),
+            evaluation=VALUES.evaluation_descriptions(),
+        output:
+            words=result("words.hdf5"),
+            missing=result("words_missing.tsv"),
+        log:
+            f"{LOGS}/encode_descriptions.log",
+        benchmark:
+            f"{BENCHMARKS}/encode_descriptions.tsv"
+        localrule: True
+        conda:
+            "../../envs/encoders.yaml"
+        # With one thread, vectors do not depend on the number of cores.
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=120,
+            net=1,
+        params:
+            encoder=CONFIG["descriptions"]["encoder"],
+            content=VALUES.encoder_digest(),
+            code=code("encode_descriptions"),
+        message:
+            "Encoding the descriptions"
+        script:
+            "../scripts/encode_descriptions.py"
+
+else:
+
+    rule embed_words:
+        input:
+            descriptions=result("descriptions.csv"),
+            evaluation=VALUES.evaluation_descriptions(),
+            stop_words=VALUES.stop_words_file(),
+        output:
+            words=result("words.hdf5"),
+            missing=result("words_missing.tsv"),
+        log:
+            f"{LOGS}/embed_words.log",
+        benchmark:
+            f"{BENCHMARKS}/embed_words.tsv"
+        localrule: True
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=60,
+            net=1,
+        params:
+            words=CONFIG["words"],
+            content=VALUES.texts_digest(),
+            folder=WORDS_FOLDER,
+            code=code("embed_words"),
+        message:
+            "Reading the word vectors"
+        script:
+            "../scripts/embed_words.py"
 
 
 if VALUES.has_attributes:

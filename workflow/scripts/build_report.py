@@ -23,7 +23,7 @@ with stage(snakemake):
         evaluations=successful(snakemake.input.evaluations),
         messages=successful(snakemake.input.messages),
         funnel=snakemake.input.funnel or None,
-        words_missing=snakemake.input.missing,
+        words_missing=snakemake.input.missing or None,
         figures_folder=Path(snakemake.input.figures[0]).parent,
         config=snakemake.params.config,
         out=snakemake.output.report,

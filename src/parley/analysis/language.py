@@ -16,8 +16,8 @@ from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.language import Semantics, measure_language
 from parley.metrics.plugin_metrics import measure_plugins, plugin_metrics
 from parley.metrics.registry import EXCHANGE_UNITS, UNITS
+from parley.text.description_vectors import read_description_vectors
 from parley.text.descriptions import read_descriptions
-from parley.text.word_vectors import description_matrix, read_words
 
 
 class LanguageInputs(NamedTuple):
@@ -26,7 +26,7 @@ class LanguageInputs(NamedTuple):
     descriptions: str | Path
     """Path of ``descriptions.csv``, the descriptions of the classes."""
     words: str | Path
-    """Path of ``words.hdf5``, the word vectors."""
+    """Path of ``words.hdf5``, the vectors of words or descriptions."""
     parts: Mapping[str, str | Path] | None = None
     """Paths of the feature files by split; None if no metric uses the similarity of images."""
     attributes: str | Path | None = None
@@ -52,7 +52,7 @@ def write_language(
         Seed of the permutations and the random samples.
     """
     described = read_descriptions(inputs.descriptions)
-    rows = description_matrix(described, read_words(inputs.words))
+    rows = read_description_vectors(inputs.words, described).vectors
     vectors = {row.label_id: vector for row, vector in zip(described, rows, strict=True)}
     owner: dict[str, Any] = {}
     parts: dict[str, Any] = {}

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from parley.config.claim_entries import contradictions
 from parley.config.schema import Config
-from parley.core.errors import did_you_mean
+from parley.core.errors import ParleyError, did_you_mean
 from parley.core.file_names import confusable_form, name_problems
 from parley.dataset.sources import KINDS
 from parley.game.settings import GameSettings
+from parley.text.encoders import WORDS, parse_encoder
 
 
 def inconsistencies(config: Config) -> Iterator[str]:
@@ -35,8 +37,30 @@ def inconsistencies(config: Config) -> Iterator[str]:
     features = config["features"]
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
         yield "Config: `features.preprocessing` is custom, so `features.custom.size` must be given."
+    yield from _encoder_complaints(config)
     if source["kind"] != "features" and not config["classes"]:
         yield "Config: `classes` must be the path of the class set, a TSV; omit it only if `source.kind` is features."
+
+
+def _encoder_complaints(config: Config) -> Iterator[str]:
+    """Yield an error message for an unknown encoder of descriptions, and for settings that have no effect with one."""
+    encoder = config["descriptions"]["encoder"]
+    if encoder == WORDS:
+        return
+    try:
+        parse_encoder(encoder)
+    except ParleyError as error:
+        yield from error.findings
+        return
+    # Imported here because it loads numpy.
+    from parley.text.embed_words import VectorOptions
+
+    for name, default in asdict(VectorOptions()).items():
+        if config["words"][name] != default:
+            yield (
+                f"Config: words.{name} has no effect, because descriptions.encoder is {encoder}; remove it, or set "
+                "descriptions.encoder to words."
+            )
 
 
 def _name_complaints(what: str, names: list[str]) -> Iterator[str]:

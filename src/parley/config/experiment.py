@@ -19,6 +19,7 @@ from parley.core.formats import counted
 from parley.core.installation import PROJECT
 from parley.dataset.class_set import ImageClass, examine_class_set
 from parley.dataset.sources import KINDS
+from parley.text.encoders import WORDS
 
 
 class Experiment(NamedTuple):
@@ -121,19 +122,23 @@ def _unmade(config: Config, paths: Paths | None) -> set[str]:
     """Return the stages that `check_inputs` checks and whose files are missing; if `paths` is None, all of them."""
     source = config["source"]
     if source["kind"] == "features":
-        return {"embed_words"}
+        return {_text_stage(config)}
     made: dict[str, list[str]] = {}
     if paths is not None:
         made = {
             "select_classes": [paths.plan("candidates.tsv")],
             "extract_features": paths.split_files(),
             "build_descriptions": [paths.result("descriptions.csv")],
-            "embed_words": [paths.result("words.hdf5")],
+            _text_stage(config): [paths.result("words.hdf5")],
             "write_attributes": [paths.result("attributes.tsv")],
         }
-    stages = {"select_classes", "extract_features", "build_descriptions", "embed_words", "train_run"}
+    stages = {"select_classes", "extract_features", "build_descriptions", _text_stage(config), "train_run"}
     if config["evaluation"]["attributes"] and not missing_files(config):
         stages.add("write_attributes")
     if not all(source[source["kind"]][key] for key in KINDS[source["kind"]].needs_keys):
         stages.remove("select_classes")  # `examine` has reported the missing key.
     return {stage for stage in stages if not made.get(stage) or not all(Path(path).exists() for path in made[stage])}
+
+
+def _text_stage(config: Config) -> str:
+    return "embed_words" if config["descriptions"]["encoder"] == WORDS else "encode_descriptions"

@@ -19,6 +19,7 @@ from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
 from parley.interaction.eval_sets import UNSEEN_PARTS
 from parley.text.descriptions import Description, read_descriptions, stop_words_file
+from parley.text.encoders import check_encoder
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.pretrained_vectors import check_vectors
 from parley.training.tracking import TRACKERS, missing_package
@@ -63,6 +64,8 @@ def check_inputs(
         findings += check_disk(config, classes, f"results/{config['experiment']}")
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"]) + _check_words(config, classes)
+    if "encode_descriptions" in stages:
+        findings += check_encoder(config["descriptions"]["encoder"], own_environments)
     if "write_attributes" in stages and config["evaluation"]["attributes"]:
         findings += _check_attributes(config, classes)
     if "train_run" in stages:

@@ -25,6 +25,7 @@ from parley.dataset.sources.base import Source, file_fingerprint
 from parley.game.settings import result_affecting
 from parley.runtime.code_digest import combined
 from parley.text.descriptions import stop_words_file
+from parley.text.encoders import WORDS, encoder_files
 from parley.text.glosses import needs_wordnet
 from parley.text.wordnet import installed_nouns
 
@@ -57,6 +58,8 @@ class RuleValues:
         self.drops_classes = self.from_images and fetch["on_shortage"] == "drop_class"
         self.compares_images = self.from_images and fetch["near_copies"] != "ignore"
         """Whether images are compared to find near copies."""
+        self.has_encoder = self._config["descriptions"]["encoder"] != WORDS
+        """Whether descriptions are encoded whole, not word by word."""
         self.attribute_settings = [evaluation[key] for key in (*ATTRIBUTE_FILES, "attribute_threshold")]
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
@@ -145,6 +148,10 @@ class RuleValues:
         """Return the path of the descriptions for evaluation, if they differ from the descriptions for training."""
         path: str | list[str] = self._config["descriptions"]["evaluation"] or []
         return path
+
+    def words_missing(self) -> str | list[str]:
+        """Return the path of the list of words without a vector, if the Receiver reads vectors of words."""
+        return [] if self.has_encoder else self._paths.result("words_missing.tsv")
 
     def stop_words_file(self) -> str | list[str]:
         """Return the path of a list of stop words, if `words.stop_words` is one."""
@@ -275,6 +282,10 @@ class RuleValues:
         """Return the `content_digest` of the files of word vectors, stop words and descriptions for evaluation."""
         files = (self._config["words"]["source"], self.stop_words_file(), self.evaluation_descriptions())
         return content_digest(*files)
+
+    def encoder_digest(self) -> str:
+        """Return the `content_digest` of the files of an encoder given by a path and of the evaluation descriptions."""
+        return content_digest(encoder_files(self._config["descriptions"]["encoder"]), self.evaluation_descriptions())
 
 
 def content_digest(*inputs: str | list[str]) -> str:

@@ -1,5 +1,6 @@
 """Load files of tensors without running code from them, in memory bounded by what the files store."""
 
+import hashlib
 import json
 import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 import zipfile
@@ -9,7 +10,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from parley.core.files import mistaken_for
 
@@ -165,3 +166,12 @@ def _tensors_of(value: Any) -> Iterator[Tensor]:
         elif isinstance(one, (Mapping, list, tuple)) and id(one) not in seen:
             seen.add(id(one))
             waiting += one.values() if isinstance(one, Mapping) else one
+
+
+def parameters_sha256(network: nn.Module) -> str:
+    """Return the SHA-256 of a network's parameters and buffers: names, shapes, types and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

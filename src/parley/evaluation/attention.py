@@ -3,7 +3,7 @@
 Shapes: N images, B images of a batch, T exchanges, L cells, D candidates, W words of the longest description.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from parley.game.rollout import RolloutState, encode
 from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
 from parley.interaction.split_data import Maps
+from parley.text.description_vectors import read_tokens
 from parley.text.descriptions import read_descriptions
-from parley.text.word_vectors import description_words, read_words
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -87,9 +87,9 @@ def write_attention(
         if isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
-            texts = {entry.label_id: entry.text for entry in read_descriptions(descriptions)}
-            read = [texts[label] for label in spec.candidate_ids]
-            file["Words"] = word_table(read, read_words(words).stop_words, file["Receiver"].shape[-1])
+            described = {entry.label_id: entry for entry in read_descriptions(descriptions)}
+            tokens = read_tokens(words, [described[label] for label in spec.candidate_ids])
+            file["Words"] = word_table(tokens, file["Receiver"].shape[-1])
         write_attributes(file, spec, about)
 
 
@@ -125,10 +125,9 @@ def _write(file: h5py.File, name: str, rows: Tensor, weights: Tensor | None, kin
     file[name][rows.numpy()] = weights.numpy().astype(kind)
 
 
-def word_table(descriptions: Sequence[str], stop_words: Set[str], width: int) -> np.ndarray:
-    """Return the words of each description, padded with empty strings, ``[D, W]``; W is `width`."""
-    table = np.full((len(descriptions), width), "", dtype=h5py.string_dtype("utf-8"))
-    for row, text in enumerate(descriptions):
-        words = description_words(text, stop_words)
-        table[row, : len(words)] = words
+def word_table(words: Sequence[Sequence[str]], width: int) -> np.ndarray:
+    """Return the words or tokens of each description, padded with empty strings, ``[D, W]``; W is `width`."""
+    table = np.full((len(words), width), "", dtype=h5py.string_dtype("utf-8"))
+    for row, own in enumerate(words):
+        table[row, : len(own)] = own
     return table

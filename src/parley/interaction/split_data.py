@@ -15,8 +15,8 @@ from parley.features.storage import open_features, read_features
 from parley.game.rng import permutation
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images
+from parley.text.description_vectors import read_description_vectors
 from parley.text.descriptions import listed_ids, read_descriptions
-from parley.text.word_vectors import description_matrix, description_tensor, read_words
 
 
 class Maps(NamedTuple):
@@ -133,15 +133,14 @@ def load_candidates(descriptions: str | Path, words: str | Path, game: GameSetti
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     game
-        Settings of the game. With description attention, the vectors of single words are also loaded.
+        Settings of the game. With description attention, the vectors of single words or tokens are also loaded.
     """
-    described, vectors_of_words = read_descriptions(descriptions), read_words(words)
+    described = read_descriptions(descriptions)
     labels, ids = [row.label for row in described], [row.label_id for row in described]
-    vectors = _tensor(description_matrix(described, vectors_of_words))
-    if not game.description_attention:
-        return Candidates(labels, Descriptions(vectors), ids)
-    tensor, is_word = description_tensor(described, vectors_of_words)
-    return Candidates(labels, Descriptions(vectors, _tensor(tensor), torch.from_numpy(is_word)), ids)
+    vectors, tokens, is_token = read_description_vectors(words, described, game.description_attention)
+    if tokens is None or is_token is None:
+        return Candidates(labels, Descriptions(_tensor(vectors)), ids)
+    return Candidates(labels, Descriptions(_tensor(vectors), _tensor(tokens), torch.from_numpy(is_token)), ids)
 
 
 def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tensor:

@@ -27,6 +27,7 @@ _DETAILS: dict[str, Callable[[Record], Any]] = {
     "train_run": lambda job: "{game[preset]}, {training[steps]} steps".format(**job.params["runs"][0]),
     "extract_features": lambda job: f"{job.config['features']['backbone']}, {job.config['features']['weights']}",
     "embed_words": lambda job: f"from {job.params['words']['source']}",
+    "encode_descriptions": lambda job: f"with {job.params['encoder']}",
     "draw_world": lambda job: f"{len(job.params['creatures'])} creatures, {job.params['images_per_class']} times each",
     "fetch_images": lambda job: " ".join(_image_origin(job)).strip(),
 }

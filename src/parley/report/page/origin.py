@@ -17,8 +17,9 @@ from parley.provenance.job import CODE, git_state, machine, output_of
 
 ORDER = (
     "draw_world", "download_urls", "download_dataset", "list_archives", "select_classes", "fetch_images",
-    "hash_images", "extract_features", "gather_features", "embed_words", "train_run", "evaluate_run",
-    "extract_messages", "extract_attention", "analyse_run", "measure_language", "draw_figures", "draw_run_figures",
+    "hash_images", "extract_features", "gather_features", "embed_words", "encode_descriptions", "train_run",
+    "evaluate_run", "extract_messages", "extract_attention", "analyse_run", "measure_language", "draw_figures",
+    "draw_run_figures",
 )  # fmt: skip
 """Rules in the order of the data flow; the page lists other rules after these, in alphabetical order."""
 PAGE = "build_report"
