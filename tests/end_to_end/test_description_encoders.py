@@ -9,11 +9,12 @@ import pytest
 from made_encoders import WIDTH, sentence_encoder
 from tiny_runs import TINY
 
+from parley.cli.main import main
+
 pytestmark = pytest.mark.slow
 
 RUNS = [{"name": "whole"}, {"name": "attending", "game": {"description_attention": True}}]
 TEXT = {"encode_descriptions"}
-# Measures of accuracy do not depend on descriptions, apart from their candidates.
 BEFORE = {"build_descriptions", "draw_world", "fetch_images", "extract_features", "gather_features", "settle"}
 
 
@@ -75,13 +76,15 @@ def test_attention_is_to_the_encoders_tokens(project, encoded):
         assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
 
 
-def test_a_checkpoint_is_evaluated_on_its_own_files(project, encoded):
+def test_a_checkpoint_is_evaluated_on_its_own_files(project, encoded, monkeypatch):
+    monkeypatch.chdir(project.folder)
     folder = "results/encoded"
-    out = project.parley(
-        *("evaluate", f"{folder}/runs/whole/1/best.pt", "--data", f"{folder}/test.hdf5", "--out", "again.json"),
-        *("--descriptions", "other.csv", "--words", f"{folder}/words.hdf5"),
-    )
-    assert "accuracy" in out
+    for run in ("whole", "attending"):
+        text = ["--descriptions", f"{folder}/descriptions.csv", "--words", f"{folder}/words.hdf5"]
+        data = ["--features", f"{folder}/test.hdf5", "--out", f"again/{run}"]
+        assert main(["evaluate", f"{folder}/runs/{run}/1/best.pt", *data, *text]) == 0
+        found = json.loads((project.folder / f"again/{run}/evaluation.json").read_text())["parts"]["test"]
+        assert np.isfinite(found["nll"])
 
 
 def test_a_change_of_the_encoder_reruns_the_text_stage_and_what_follows(project, encoded):

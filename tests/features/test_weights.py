@@ -10,9 +10,10 @@ import torchvision
 from image_server import content
 
 from parley.core.errors import ParleyError
+from parley.core.tensor_files import parameters_sha256
 from parley.features import weights
 from parley.features.options import ROLES, Transform, feature_options
-from parley.features.weights import build_network, fetch_weights, parameters_sha256, published_transform
+from parley.features.weights import build_network, fetch_weights, published_transform
 
 NET = "shufflenet_v2_x0_5"  # 1.4 million parameters: quick to build
 

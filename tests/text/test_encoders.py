@@ -85,7 +85,7 @@ except ParleyError as error:
 """
     package = encoder.partition("/")[0]
     expected = f"descriptions.encoder is {encoder}, but the package {package} is not installed; install it"
-    assert run(code).startswith(f"{expected} (`uv sync --extra {extra}`) or set descriptions.encoder to words.")
+    assert run(code).startswith(f"{expected} (`uv sync --extra {extra}`, or `pip install ")
     checked = f"from parley.text.encoders import check_encoder; print(*check_encoder({encoder!r}))"
     installed = subprocess.run(
         [sys.executable, "-c", f"import importlib.util; importlib.util.find_spec = lambda name: None; {checked}"],

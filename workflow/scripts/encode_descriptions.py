@@ -1,7 +1,8 @@
 """Encode the descriptions with a frozen encoder."""
 
-import torch
 from stage import stage
+
+import torch
 
 from parley.text.descriptions import read_descriptions
 from parley.text.encode_descriptions import encode_descriptions, log_indistinguishable

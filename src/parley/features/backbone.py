@@ -19,6 +19,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 import parley
 from parley.core.errors import ParleyError
+from parley.core.tensor_files import parameters_sha256
 from parley.features.encoders import stored_roles
 from parley.features.layers import Layer, find_layers
 from parley.features.options import FeatureOptions, Role, Transform, weights_file_sha256
@@ -27,7 +28,6 @@ from parley.features.weights import (
     fetch_weights,
     hub_source,
     library_of,
-    parameters_sha256,
     published_transform,
 )
 

@@ -1,7 +1,6 @@
 """Build a network with published weights, weights from a file, or random weights."""
 
 import difflib
-import hashlib
 import importlib.util
 import os
 import re
@@ -170,15 +169,6 @@ def published_transform(options: FeatureOptions) -> Transform:
         sd=tuple(map(float, preset.std)),
         interpolation="bicubic" if preset.interpolation.value == "bicubic" else "bilinear",
     )
-
-
-def parameters_sha256(network: nn.Module) -> str:
-    """Return the SHA-256 of a network's parameters and buffers: names, shapes, types and values."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _check_backbone(backbone: str) -> None:

@@ -15,8 +15,8 @@ _FOLDER = "local-dir:"
 _SCHEMES = (_FOLDER, "hf-hub:")
 _MODULES = {SENTENCE_TRANSFORMERS: "sentence_transformers", OPEN_CLIP: "open_clip"}
 _INSTALL = {
-    SENTENCE_TRANSFORMERS: "`uv sync --extra sentence-transformers`",
-    OPEN_CLIP: "`uv sync --extra open-clip`",
+    SENTENCE_TRANSFORMERS: "`uv sync --extra sentence-transformers`, or `pip install sentence-transformers`",
+    OPEN_CLIP: "`uv sync --extra open-clip`, or `pip install open-clip-torch`",
 }
 
 
