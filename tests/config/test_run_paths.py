@@ -35,6 +35,7 @@ def test_the_files_of_seeds_that_share_a_job_go_set_by_set(paths):
         f"{folder}/2/messages.train.hdf5",
         f"{folder}/1/messages.hdf5",
     ]
+    assert paths.held_out_messages(["1", "2"]) == paths.messages(["1", "2"])[2:]
     assert paths.attention(["2"])[-1] == f"{folder}/2/attention.ood_alone.hdf5"
 
 

@@ -41,13 +41,13 @@ def rows(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-EVALUATED = ("evaluate_run", "extract_messages", "extract_attention")
-"""Rules that evaluate the seeds of a group one after the other."""
+EVALUATED = ("evaluate_run", "extract_messages", "extract_attention", "analyse_run", "measure_language")
+"""Rules that evaluate and analyse the seeds of a group one after the other."""
 
 
 def evaluated_files(run, seed):
     """Return the bytes of a seed's files that these rules write, by name."""
-    names = ("evaluation.json", "flips.json", "messages*.hdf5", "attention*.hdf5")
+    names = ("evaluation.json", "flips.json", "messages*.hdf5", "attention*.hdf5", "analysis.json", "language.json")
     return {path.name: path.read_bytes() for name in names for path in (run / seed).glob(name)}
 
 
@@ -58,18 +58,20 @@ def test_seeds_evaluated_together_write_the_same_files_and_one_that_failed_fails
     }
     values = {**TINY, **attending, "seeds": [1, 2, 3]}
     config = project.write_config("evaluated", **values)
-    project.snakemake("--cores", "2", "evaluate", "messages", config=config)
+    targets = ("evaluate", "messages", "language")
+    project.snakemake("--cores", "2", *targets, config=config)
     run = project.folder / "results/evaluated/runs/adaptive"
     alone = {seed: evaluated_files(run, seed) for seed in "123"}
-    assert len(alone["1"]) == 2 + 2 * 5  # Of the five evaluation sets, each has messages and attention.
+    assert len(alone["1"]) == 4 + 2 * 5  # Of the five evaluation sets, each has messages and attention.
 
     write_marker(run / "2/best.pt", "It diverged.")
     shutil.rmtree(run / "2/.records")  # Otherwise the change of best.pt is taken for damage.
     config = project.write_config("evaluated", **values, seeds_per_job=2)
     # Without these triggers, training would run again, because the groups of seeds have changed.
     forced = ("--rerun-triggers", "mtime", "--forcerun", *EVALUATED)
-    told = project.snakemake("--cores", "2", "evaluate", "messages", *forced, config=config)
+    told = project.snakemake("--cores", "2", *targets, *forced, config=config)
     assert "Evaluating run adaptive, seed 1, 2" in told
+    assert "Measuring the messages of run adaptive, seed 1, 2" in told
     assert "Training" not in told
     assert [evaluated_files(run, seed) for seed in "13"] == [alone["1"], alone["3"]]
     assert {failure_in(run / "2" / name) for name in alone["2"]} == {"It diverged."}

@@ -6,58 +6,64 @@
 #      claims.{csv,json,md}.
 
 
-rule analyse_run:
-    input:
-        messages=RUN_PATHS.messages(),
-        evaluation=run_file("evaluation.json"),
-    output:
-        analysis=run_file("analysis.json"),
-    log:
-        f"{LOGS}/analyse_run/{{run}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/analyse_run/{{run}}-{{seed}}.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000 + RESOURCES.dialogues_mb,
-        runtime=60,
-    params:
-        code=code("analyse_run"),
-    message:
-        "Analysing the dialogues of run {wildcards.run}, seed {wildcards.seed}"
-    script:
-        "../scripts/analyse_run.py"
+# Seeds that are trained together are analysed together, because a job takes half a second to start.
+for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
 
+    rule:
+        name:
+            f"analyse_run{suffix}"
+        input:
+            messages=RUN_PATHS.messages(seeds),
+            evaluation=RUN_PATHS.of_seeds("evaluation.json", seeds),
+        output:
+            analysis=RUN_PATHS.of_seeds("analysis.json", seeds),
+        log:
+            f"{LOGS}/analyse_run/{{run}}-{'-'.join(seeds)}.log",
+        benchmark:
+            f"{BENCHMARKS}/analyse_run/{{run}}-{'-'.join(seeds)}.tsv"
+        conda:
+            "../../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000 + RESOURCES.dialogues_mb,
+            runtime=60 * len(seeds),
+        params:
+            code=code("analyse_run"),
+        message:
+            f"Analysing the dialogues of run {{wildcards.run}}, {seeds_label(seeds)}"
+        script:
+            "../scripts/analyse_run.py"
 
-rule measure_language:
-    input:
-        messages=RUN_PATHS.held_out_messages(),
-        descriptions=result("descriptions.csv"),
-        words=result("words.hdf5"),
-        parts=PATHS.split_files(PATHS.held_out_parts),
-        attributes=VALUES.attributes(),
-    output:
-        language=run_file("language.json"),
-    log:
-        f"{LOGS}/measure_language/{{run}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/measure_language/{{run}}-{{seed}}.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000 + RESOURCES.dialogues_mb,
-        runtime=60,
-    params:
-        parts=PATHS.held_out_parts,
-        ks=VALUES.topk_values(),
-        seed=CONFIG["seed"],
-        code=code("measure_language"),
-    message:
-        "Measuring the messages of run {wildcards.run}, seed {wildcards.seed}"
-    script:
-        "../scripts/measure_language.py"
+    rule:
+        name:
+            f"measure_language{suffix}"
+        input:
+            messages=RUN_PATHS.held_out_messages(seeds),
+            descriptions=result("descriptions.csv"),
+            words=result("words.hdf5"),
+            parts=PATHS.split_files(PATHS.held_out_parts),
+            attributes=VALUES.attributes(),
+        output:
+            language=RUN_PATHS.of_seeds("language.json", seeds),
+        log:
+            f"{LOGS}/measure_language/{{run}}-{'-'.join(seeds)}.log",
+        benchmark:
+            f"{BENCHMARKS}/measure_language/{{run}}-{'-'.join(seeds)}.tsv"
+        conda:
+            "../../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000 + RESOURCES.dialogues_mb,
+            runtime=60 * len(seeds),
+        params:
+            parts=PATHS.held_out_parts,
+            ks=VALUES.topk_values(),
+            seed=CONFIG["seed"],
+            code=code("measure_language"),
+        message:
+            f"Measuring the messages of run {{wildcards.run}}, {seeds_label(seeds)}"
+        script:
+            "../scripts/measure_language.py"
 
 
 rule summarise_languages:

@@ -295,9 +295,9 @@ class RunPaths:
         """Return the paths of recorded dialogues, set by set, of each given seed, with the wildcard ``{run}``."""
         return [path for name in self._names("messages") for path in self.of_seeds(name, seeds)]
 
-    def held_out_messages(self) -> list[str]:
-        """Return the paths that `messages` returns, except that of the train split."""
-        return [path for path in self.messages() if not path.endswith(".train.hdf5")]
+    def held_out_messages(self, seeds: Sequence[str] = SEED_WILDCARD) -> list[str]:
+        """Return the paths that `messages` returns, except those of the train split."""
+        return [path for path in self.messages(seeds) if not path.endswith(".train.hdf5")]
 
     def attention(self, seeds: Sequence[str]) -> list[str]:
         """Return the paths of attention weights, set by set, of each given seed, with the wildcard ``{run}``."""
