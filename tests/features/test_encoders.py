@@ -55,7 +55,7 @@ def by_open_clip(name, image):
         open_clip.transform.PreprocessCfg(**model.visual.preprocess_cfg), is_train=False
     )
     with torch.inference_mode():
-        return {"pooled": model.encode_image(steps(image)[None])}
+        return {"pooled": model.encode_image(steps(image)[None], normalize=False)}
 
 
 def write_tar(folder, tar_of, picture, numbers=range(4)):
