@@ -40,6 +40,18 @@ def test_random_inputs_give_caveats():
     assert caveats_of(config={"features": features("IMAGENET1K_V1"), "words": {"source": "glove.txt"}}) == []
 
 
+@pytest.mark.parametrize(
+    ("encoder", "told"),
+    [
+        ("sentence-transformers/all-MiniLM-L6-v2", []),
+        ("open_clip/ViT-B-32:openai", []),
+        ("open_clip/ViT-B-32:random", ["The descriptions' vectors come from an untrained encoder."]),
+    ],
+)
+def test_with_an_encoder_words_have_no_vectors(encoder, told):
+    assert caveats_of(config={"words": {"source": "random"}, "descriptions": {"encoder": encoder}}) == told
+
+
 @pytest.mark.parametrize("weights", ["mine.pth", "models/mine"])
 @pytest.mark.parametrize(("preprocessing", "warned"), [("corrected", True), ("original", True), ("custom", False)])
 def test_weights_from_a_file_need_a_normalisation_of_their_own(weights, preprocessing, warned):

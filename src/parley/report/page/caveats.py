@@ -11,6 +11,7 @@ from parley.report.figures.results import RunResults
 from parley.report.page import headline
 from parley.report.page.findings import count_last_selected
 from parley.report.page.funnel import Funnel
+from parley.text.encoders import RANDOM, WORDS, parse_encoder
 
 FEW_SEEDS = 5
 """Below this number of seeds, the summary warns of few seeds; below 3, every interval of the page is marked."""
@@ -130,12 +131,18 @@ def _of_inputs(config: Mapping[str, Any]) -> list[str]:
             )
     if words_are_random(config):
         sentences.append("The word vectors are random: descriptions are similar only if they share words.")
+    if _encoder(config) != WORDS and parse_encoder(_encoder(config)).weights == RANDOM:
+        sentences.append("The descriptions' vectors come from an untrained encoder.")
     return sentences
 
 
 def words_are_random(config: Mapping[str, Any]) -> bool:
     """Return whether the words of the descriptions have random vectors."""
-    return bool(config.get("words", {}).get("source") == "random")
+    return _encoder(config) == WORDS and bool(config.get("words", {}).get("source") == RANDOM)
+
+
+def _encoder(config: Mapping[str, Any]) -> str:
+    return str(config.get("descriptions", {}).get("encoder", WORDS))
 
 
 def _of_training(results: Mapping[str, RunResults]) -> list[str]:
