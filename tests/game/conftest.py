@@ -41,7 +41,7 @@ class SmallGame:
 
     def draws(self):
         """Return the random numbers of a batch, the same for every seed."""
-        seeds = self.agents.sender.hear.weight.shape[0]
+        seeds = self.agents.sender.seeds
         return RandomDraws(
             *(None if part is None else part.expand(seeds, *part.shape) for part in (self.uniforms, self.flips))
         )
@@ -54,7 +54,7 @@ class SmallGame:
 
     def learn(self, entropy_weights=ENTROPIES, **how):
         """Return the losses of the batch."""
-        seeds = self.agents.sender.hear.weight.shape[0]
+        seeds = self.agents.sender.seeds
         targets = self.targets.expand(seeds, -1)
         return compute_losses(
             self.agents, self.images, self.descriptions, targets, self.draws(), self.settings, entropy_weights, **how

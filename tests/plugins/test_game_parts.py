@@ -1,5 +1,6 @@
 """Parts of the game and of training that plug-ins register: channel, baseline, reward and augmentation."""
 
+import dataclasses
 import json
 import runpy
 from pathlib import Path
@@ -18,7 +19,7 @@ from parley.plugins import augmentation, registry, reward
 from parley.plugins.declared import read_plugins
 from parley.runtime.code_digest import Sources
 from parley.training.checkpoint import load_checkpoint, save_checkpoint
-from parley.training.trainer import Trainer
+from parley.training.trainer import METRICS, Trainer
 from parley.training.training_data import augmentations, build_training_data
 
 EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*_*.py"))
@@ -40,6 +41,16 @@ def all_parts():
     )
     training = TrainingSettings(batch_size=16, augmentations=("brightness",), plugin_options={"most": 1.5})
     return game, training
+
+
+def own_agents(**options):
+    game = GameSettings(
+        sender="remembering", receiver="transformer", plugin_options={"width": 16, "layers": 1}, **{**GAME, **options}
+    )
+    return game, TrainingSettings(batch_size=16, learning_rate=1e-3)
+
+
+SETTINGS = pytest.mark.parametrize("settings", [all_parts, own_agents], ids=["parts", "agents"])
 
 
 def trainer_of(seeds, game, training):
@@ -84,8 +95,9 @@ def test_a_function_that_cannot_get_its_options_is_a_problem(tmp_path, arguments
     assert read_plugins([str(path)], {}, Sources())[1] == []
 
 
-def test_training_with_parts_of_plugins_resumes_from_a_checkpoint_to_the_bit(tmp_path):
-    game, training = all_parts()
+@SETTINGS
+def test_training_with_parts_of_plugins_resumes_from_a_checkpoint_to_the_bit(tmp_path, settings):
+    game, training = settings()
     through, halved = trainer_of([3], game, training), trainer_of([3], game, training)
     expected = train(through, 1, 8)
     train(halved, 1, 4)
@@ -98,11 +110,17 @@ def test_training_with_parts_of_plugins_resumes_from_a_checkpoint_to_the_bit(tmp
     for one, other in zip(through.agents, again.agents, strict=True):
         for name, value in one.state_dict().items():
             assert torch.equal(value, other.state_dict()[name]), name
-    assert again.agents.sender_baseline.state_dict()["mean"] != 0
 
 
-def test_seeds_that_train_together_get_what_each_gets_alone():
-    game, training = all_parts()
+def test_buffers_of_baselines_change_and_are_kept():
+    trainer = trainer_of([3], *all_parts())
+    train(trainer, 1, 2)
+    assert trainer.checkpoint(0, 2).agents.sender_baseline.state_dict()["mean"] != 0
+
+
+@SETTINGS
+def test_seeds_that_train_together_get_what_each_gets_alone(settings):
+    game, training = settings()
     together = torch.stack(train(trainer_of([3, 1], game, training), 1, 5))
     for index, seed in enumerate([3, 1]):
         alone = torch.stack(train(trainer_of([seed], game, training), 1, 5))
@@ -149,3 +167,20 @@ def test_parts_that_return_the_wrong_shape_are_errors_that_say_what_is_right():
     [short] = augmentations(TrainingSettings(augmentations=("short",)))
     with pytest.raises(ParleyError, match=r"training\.augmentations: short returned .*\(1, 2, 1\); .*\(1, 2, 3\)"):
         short.apply(torch.zeros(1, 2, 3), counter_states([1], short.purpose, 1))
+
+
+def test_agents_of_ones_own_learn_what_is_easily_learned():
+    """Chance is a quarter."""
+    game, training = own_agents()
+    trainer = trainer_of([3], game, training)
+    accuracy = METRICS.index("accuracy@1")
+    last = torch.stack(train(trainer, 1, 400)[-20:])[:, accuracy].mean()
+    assert last > 0.6
+
+
+def test_weights_of_agents_of_ones_own_can_be_frozen():
+    game, training = own_agents()
+    trainer = trainer_of([3, 1], game, dataclasses.replace(training, frozen=("sender",)))
+    before = {name: value.clone() for name, value in trainer.agents.sender.state_dict().items()}
+    train(trainer, 1, 3)
+    assert all(torch.equal(before[name], value) for name, value in trainer.agents.sender.state_dict().items())

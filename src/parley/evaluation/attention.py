@@ -84,7 +84,13 @@ def write_attention(
             _write(file, "Sender", rows, _stacked(cells, order), np.float32)
             # This is the largest array in the file, so it is stored in half precision: three significant digits.
             _write(file, "Receiver", rows, _stacked(of_words, order), np.float16)
-        if isinstance(spec.part.images, Maps):
+        if "Sender" not in file and "Receiver" not in file:
+            raise ParleyError(
+                f"The Sender {checkpoint.game.sender!r} and the Receiver {checkpoint.game.receiver!r} return no "
+                "attention weights; return them in `SenderOutput.attention` or `ReceiverOutput.attention`, or omit "
+                "`evaluation.keep_attention` and `--attention`."
+            )
+        if "Sender" in file and isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
             described = {entry.label_id: entry for entry in read_descriptions(descriptions)}

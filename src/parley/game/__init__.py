@@ -17,6 +17,8 @@ from typing import Any
 # Each name is imported on first use, so that code that only checks settings does not import torch.
 _HOME = {
     "Agents": "agents",
+    "BaseReceiver": "base",
+    "BaseSender": "base",
     "Baseline": "agents",
     "Channel": "channel",
     "Descriptions": "types",
@@ -26,7 +28,9 @@ _HOME = {
     "Images": "types",
     "Message": "channel",
     "Receiver": "receiver",
+    "ReceiverOutput": "base",
     "Sender": "sender",
+    "SenderOutput": "base",
     "TrainingSettings": "settings",
     "exchange": "rollout",
     "make_agents": "agents",

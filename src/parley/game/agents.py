@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from parley.core.errors import ParleyError
+from parley.game.base import BaseReceiver, BaseSender
 from parley.game.layers import Linear, initialise, linear
+from parley.game.own_agents import OwnReceivers, OwnSenders
 from parley.game.receiver import Receiver
 from parley.game.sender import Sender
 from parley.game.settings import GameSettings, chosen_options
@@ -206,10 +208,20 @@ class ZeroBaseline(Baseline):
 class Agents(NamedTuple):
     """The four networks of S runs: the Sender, the Receiver and their baselines."""
 
-    sender: Sender
-    receiver: Receiver
+    sender: Sender | OwnSenders
+    receiver: Receiver | OwnReceivers
     sender_baseline: Baseline
     receiver_baseline: Baseline
+
+    @property
+    def are_own(self) -> bool:
+        """Whether the Sender or the Receiver is not Parley's but one's own."""
+        return isinstance(self.sender, OwnSenders) or isinstance(self.receiver, OwnReceivers)
+
+    @property
+    def example_parameter(self) -> Tensor:
+        """A parameter ``[S, ...]``, with the device and the dtype of all."""
+        return next(parameter for network in self for parameter in network.parameters())
 
     def to(self, target: torch.device | torch.dtype | str) -> "Agents":
         """Move the four networks to a device, or convert them to a dtype."""
@@ -236,16 +248,39 @@ def make_agents(
     context_size
         Width of the context vector (the image classifier's logits); ignored without visual attention.
     """
-    sender = Sender(feature_size, settings, context_size, seeds)
+    sender = make_sender(feature_size, settings, context_size, seeds)
+    receiver = make_receiver(word_size, settings, seeds)
     # The baseline gets a pooled image representation once per dialogue, and an attended one once per turn.
-    widths = (settings.sender_hidden, settings.message_bits)
-    sizes = widths if sender.eye.is_static else (0, sum(widths))
+    widths = (sender.view_size, settings.message_bits)
+    sizes = widths if sender.is_static else (0, sum(widths))
     return Agents(
         sender,
-        Receiver(word_size, settings, seeds),
+        receiver,
         make_baseline(settings, sizes, seeds, "sender_baseline"),
-        make_baseline(settings, (0, settings.message_bits + settings.receiver_hidden), seeds, "receiver_baseline"),
+        make_baseline(settings, (0, settings.message_bits + receiver.hidden_size), seeds, "receiver_baseline"),
     )
+
+
+SENDERS: Registry[type[Sender] | type[BaseSender]] = Registry("sender", "game.sender", {"original": Sender})
+RECEIVERS: Registry[type[Receiver] | type[BaseReceiver]] = Registry("receiver", "game.receiver", {"original": Receiver})
+
+
+def make_sender(
+    feature_size: int, settings: GameSettings, context_size: int, seeds: Sequence[int]
+) -> Sender | OwnSenders:
+    """Return the Senders of S seeds that the settings name."""
+    kind, options = SENDERS[settings.sender], chosen_options(SENDERS, settings.sender, settings)
+    if issubclass(kind, BaseSender):
+        return OwnSenders(lambda: kind(settings, feature_size, context_size, options), settings, seeds)
+    return kind(feature_size, settings, context_size, seeds)
+
+
+def make_receiver(word_size: int, settings: GameSettings, seeds: Sequence[int]) -> Receiver | OwnReceivers:
+    """Return the Receivers of S seeds that the settings name."""
+    kind, options = RECEIVERS[settings.receiver], chosen_options(RECEIVERS, settings.receiver, settings)
+    if issubclass(kind, BaseReceiver):
+        return OwnReceivers(lambda: kind(settings, word_size, options), settings, seeds)
+    return kind(word_size, settings, seeds)
 
 
 def _learned(setup: BaselineSetup) -> Baseline:

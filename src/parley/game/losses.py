@@ -13,8 +13,10 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 from parley.game.agents import Agents, BaselineInput
 from parley.game.channel import make_channel
+from parley.game.receiver import Receiver
 from parley.game.replay import Replay, replay_with_grad, stack_steps
 from parley.game.rollout import RolloutState, encode, pack_steps
+from parley.game.sender import Sender
 from parley.game.settings import GameSettings, TrainingSettings, chosen_options
 from parley.game.turns import PackedIndex
 from parley.game.types import Descriptions, Images, RandomDraws
@@ -179,7 +181,7 @@ def _baseline_inputs(
     messages = replay.receiver_messages
     first = torch.full_like(messages[:, : packed.batch], game.first_message)
     received = torch.cat([first, _at(messages, packed.previous)], 1)
-    static, views = agents.sender.eye.is_static, replay.views
+    static, views = agents.sender.is_static, replay.views
     sender = BaselineInput(received, views) if static else BaselineInput(torch.cat([views, received], -1))
     states = replay.states if game.receiver_baseline == "original" else replay.states_before
     return sender, BaselineInput(torch.cat([replay.sender_messages, states], -1))
@@ -342,20 +344,22 @@ def compute_losses(
     entropy_weights
         Weights of the entropy bonus.
     compact_finished
-        Whether to drop finished dialogues from the batch. If None, they are dropped on a CPU, unless the channel is
-        differentiable. On a GPU, dropping them would require a synchronisation.
+        Whether to drop finished dialogues from the batch. If None, they are dropped on a CPU, unless the rollout has
+        gradient. On a GPU, dropping them would require a synchronisation.
     """
     sender, receiver = agents.sender, agents.receiver
     encoded, candidates = encode(sender, receiver, images, descriptions)
-    differentiable = make_channel(game).differentiable
+    with_grad = make_channel(game).differentiable or agents.are_own
     if compact_finished is None:
-        compact_finished = targets.device.type == "cpu" and not differentiable
-    with torch.set_grad_enabled(differentiable):
+        compact_finished = targets.device.type == "cpu" and not with_grad
+    with torch.set_grad_enabled(with_grad):
         rollout = RolloutState(sender, receiver, encoded, candidates, draws, training=True)
         steps = list(rollout.steps(compact_finished))
     packed = pack_steps(steps)
-    if differentiable:
+    if with_grad:
         replay = stack_steps(sender, steps, packed)
     else:
+        assert isinstance(sender, Sender)
+        assert isinstance(receiver, Receiver)
         replay = replay_with_grad(sender, receiver, encoded, candidates, steps, packed)
     return LossStep(losses(agents, replay, packed, targets, game, entropy_weights), replay, packed)

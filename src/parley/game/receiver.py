@@ -104,6 +104,22 @@ class AttendedCandidates(NamedTuple):
     """Intermediate values of the attention, which a rollout stores for learning; otherwise None."""
 
 
+class ReceiverTurn(NamedTuple):
+    """What the Receivers of S seeds return in one exchange."""
+
+    state: Any
+    """The states ``before`` and ``after`` the message, ``[S, M, H]``: a `GRUStep` of Parley's own Receiver."""
+    attended: AttendedCandidates
+    scores: Tensor
+    """``[S, M, D]``: scores of the candidates before the softmax."""
+    probs: Tensor
+    """``[S, M, D]``: softmax of the scores."""
+    output: Any
+    """The logits of the messages, in the field ``logits``, ``[S, M, d]``: a `TanhOutput` of Parley's own Receiver."""
+    go_on_logits: Tensor
+    """``[S, M]``: logits of continuing the dialogue."""
+
+
 class Receiver(nn.Module):
     """The agent that reads the candidates' descriptions. One module contains S Receivers, one per seed.
 
@@ -145,6 +161,16 @@ class Receiver(nn.Module):
         words = _words(descriptions).flatten(0, 1).expand(seeds, -1, -1)
         keys = self.attention.keys(words)[:, None]
         return EncodedCandidates(descriptions, linear(words, weight), self.ask_reading(words), keys)
+
+    def respond(self, candidates: EncodedCandidates, message: Tensor, state: Tensor) -> ReceiverTurn:
+        """Return the results of one exchange, given the Sender's messages ``[S, M, d]`` and states ``[S, M, H]``."""
+        gru = self.listen(message, state)
+        go_on_logits = self.go_on_logits(gru.after)
+        attended = self.attend(candidates, gru.after)
+        scores = self.score(candidates, attended, gru.after)
+        probs = scores.softmax(-1)
+        output = self.message(candidates, attended, probs, gru.after)
+        return ReceiverTurn(gru, attended, scores, probs, output, go_on_logits)
 
     def go_on_logits(self, state: Tensor) -> Tensor:
         """Return the logits ``[S, M]`` of continuing the dialogue, given states ``[S, M, H]``."""

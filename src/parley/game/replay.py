@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from parley.game.layers import TanhOutput, concatenate
+from parley.game.own_agents import OwnSenders
 from parley.game.receiver import EncodedCandidates, Receiver, of_turns
 from parley.game.rollout import Step
 from parley.game.sender import EncodedImages, Sender
@@ -75,7 +76,7 @@ def replay_with_grad(
         receiver.replay_message(candidates, attended_before, probs, before, TanhOutput(*outputs)),
         receiver.go_on_logits(gru.after),
         receiver.score(candidates, of_turns(attended, packed.last), pick(gru.after, packed.last)),
-        (encoded.features if sender.eye.is_static else views).detach(),
+        (encoded.features if sender.is_static else views).detach(),
         gru.after.detach(),
         gru.before,
         sender_messages,
@@ -84,11 +85,11 @@ def replay_with_grad(
     )
 
 
-def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:
+def stack_steps(sender: Sender | OwnSenders, steps: list[Step], packed: PackedIndex) -> Replay:
     """Return the values of a rollout that was run with gradient, concatenated exchange by exchange, as a `Replay`."""
     receiver_logits = torch.cat([step.receiver_output.logits for step in steps], 1)
     scores = torch.cat([step.scores for step in steps], 1)
-    views = steps[0].view.vector if sender.eye.is_static else torch.cat([step.view.vector for step in steps], 1)
+    views = steps[0].view.vector if sender.is_static else torch.cat([step.view.vector for step in steps], 1)
     return Replay(
         torch.cat([step.sender_output.logits for step in steps], 1),
         pick(receiver_logits, packed.previous),

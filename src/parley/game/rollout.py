@@ -2,11 +2,12 @@
 
 Gradient does not flow through sampled messages, so learning treats messages as constants. Dialogues are therefore
 rolled out without gradient, and the values of each exchange are stored, so that `replay` can process all exchanges at
-once with gradient. On a differentiable channel, the rollout itself is computed with gradient.
+once with gradient. On a differentiable channel, and with agents of one's own, the rollout itself is computed with
+gradient.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from parley.game.channel import (
     make_channel,
     perturb,
 )
-from parley.game.layers import GRUStep, TanhOutput
+from parley.game.own_agents import OwnEncoded, OwnReceivers, OwnSenders
 from parley.game.receiver import AttendedCandidates, EncodedCandidates, Receiver
 from parley.game.sender import EncodedImages, Sender, View
 from parley.game.turns import PackedIndex, active_indices, pick, pick_each
@@ -37,16 +38,18 @@ class Step(NamedTuple):
     active: Tensor
     """``[S, M]``: 1 if the dialogue is still active when the exchange begins, else 0."""
     view: View
-    sender_output: TanhOutput
+    sender_output: Any
+    """`SenderTurn.output`."""
     sender_message: Message
-    gru: GRUStep
-    """Update of the Receiver's state by the received message."""
+    gru: Any
+    """`ReceiverTurn.state`: update of the Receiver's state by the received message."""
     attended: AttendedCandidates
     scores: Tensor
     """``[S, M, D]``: scores of the candidates before the softmax."""
     probs: Tensor
     """``[S, M, D]``: softmax of the scores."""
-    receiver_output: TanhOutput
+    receiver_output: Any
+    """`ReceiverTurn.output`."""
     receiver_message: Message
     go_on_logits: Tensor
     go_on_probs: Tensor
@@ -55,8 +58,8 @@ class Step(NamedTuple):
 
 
 def rollout(
-    sender: Sender,
-    receiver: Receiver,
+    sender: Sender | OwnSenders,
+    receiver: Receiver | OwnReceivers,
     images: Images,
     descriptions: Descriptions,
     draws: RandomDraws | None = None,
@@ -104,11 +107,11 @@ def _dialogue_fields(step: Step) -> tuple[Tensor, ...]:
 
 
 def encode(
-    sender: Sender, receiver: Receiver, images: Images, descriptions: Descriptions
-) -> tuple[EncodedImages, EncodedCandidates]:
+    sender: Sender | OwnSenders, receiver: Receiver | OwnReceivers, images: Images, descriptions: Descriptions
+) -> tuple[Any, Any]:
     """Return the encodings of the images and the descriptions, which do not depend on the messages."""
-    seeds, dimensions = sender.hear.weight.shape[0], 4 if sender.settings.visual_attention else 3
-    return sender.eye.encode(images.of_seeds(seeds, dimensions)), receiver.encode(descriptions)
+    dimensions = 4 if sender.settings.visual_attention else 3
+    return sender.encode(images.of_seeds(sender.seeds, dimensions)), receiver.encode(descriptions)
 
 
 class RolloutState:
@@ -130,16 +133,22 @@ class RolloutState:
 
     def __init__(
         self,
-        sender: Sender,
-        receiver: Receiver,
-        encoded: EncodedImages,
-        candidates: EncodedCandidates,
+        sender: Sender | OwnSenders,
+        receiver: Receiver | OwnReceivers,
+        encoded: EncodedImages | OwnEncoded,
+        candidates: EncodedCandidates | OwnEncoded,
         draws: RandomDraws | None,
         training: bool,
         extra_perturbations: ExtraPerturbations | None = None,
     ) -> None:
-        self.sender, self.receiver, self.draws = sender, receiver, draws
-        self.encoded, self.candidates = encoded, candidates
+        self.draws = draws
+        # The agents and what they have encoded are of one kind each, which their types cannot express.
+        self.sender: Any = sender
+        self.receiver: Any = receiver
+        self.encoded: Any = encoded
+        self.candidates: Any = candidates
+        self.memory: Any = None
+        """What Senders of one's own have returned for the next exchange."""
         settings = self.settings = sender.settings
         self.channel, self.stop_channel = make_channel(settings), Bernoulli(settings)
         self.to_receiver, self.to_sender = configured_perturbations(settings, training)
@@ -172,31 +181,29 @@ class RolloutState:
         noise, flip_noise = self._noise(t)
         to_receiver, to_sender = self._perturbations(t)
         if t == 1:
-            self.encoded = sender.eye.add_keys(self.encoded)
-        view = sender.eye.view(self.encoded, self.received)
-        sender_output = (
-            sender.first_message(view.vector) if self.received is None else sender.reply(view.vector, self.received)
-        )
-        sender_message = self.channel.send(sender_output.logits, noise[0])
-        sender_message = sender_message._replace(value=perturb(sender_message.value, to_receiver, flip_noise[0]))
-        gru = receiver.listen(sender_message.value, self.gru_state)
-        go_on_logits = receiver.go_on_logits(gru.after)
-        attended = receiver.attend(self.candidates, gru.after)
-        scores = receiver.score(self.candidates, attended, gru.after)
-        probs = scores.softmax(-1)
-        receiver_output = receiver.message(self.candidates, attended, probs, gru.after)
-        receiver_message = self.channel.send(receiver_output.logits, noise[1])
-        receiver_message = receiver_message._replace(value=perturb(receiver_message.value, to_sender, flip_noise[1]))
-        go_on, go_on_probs = self._decide(go_on_logits, noise[2])
+            self.encoded = sender.add_keys(self.encoded)
+        view, sender_output, self.memory = sender.respond(self.encoded, self.received, self.memory)
+        sender_message = self._send(sender_output.logits, noise[0], to_receiver, flip_noise[0])
+        answer = receiver.respond(self.candidates, sender_message.value, self.gru_state)
+        receiver_message = self._send(answer.output.logits, noise[1], to_sender, flip_noise[1])
+        go_on, go_on_probs = self._decide(answer.go_on_logits, noise[2])
         step = Step(
-            self.rows, self.previous, self.active, view, sender_output, sender_message, gru, attended, scores,
-            probs, receiver_output, receiver_message, go_on_logits, go_on_probs, go_on,
+            self.rows, self.previous, self.active, view, sender_output, sender_message, answer.state, answer.attended,
+            answer.scores, answer.probs, answer.output, receiver_message, answer.go_on_logits, go_on_probs, go_on,
         )  # fmt: skip
-        self.gru_state, self.received = gru.after, receiver_message.value
+        self.gru_state, self.received = answer.state.after, receiver_message.value
         self.previous = torch.arange(self.rows.shape[1], device=self.rows.device).expand_as(self.rows)
         if self.settings.adaptive:
             self.active = self.active * go_on
         return step
+
+    def _send(
+        self, logits: Tensor, noise: Tensor | None, perturbations: list[Perturbation], flip_noise: Tensor | None
+    ) -> Message:
+        """Return the message that is received, after perturbations."""
+        message = self.channel.send(logits, noise)
+        value = message.value if self.channel.differentiable else message.value.detach()
+        return message._replace(value=perturb(value, perturbations, flip_noise))
 
     def _perturbations(self, t: int) -> tuple[list[Perturbation], list[Perturbation]]:
         """Return the perturbations of the Sender's and the Receiver's messages in exchange t."""

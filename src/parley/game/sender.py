@@ -5,7 +5,7 @@ The Sender has no state between exchanges. A turn is one exchange of one dialogu
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,16 @@ class View(NamedTuple):
     """Intermediate values of the attention, for learning; None in the first exchange and without visual attention."""
     encoded: EncodedImages | None = None
     """The encodings that were attended to, of the exchange's M dialogues; None as for `cache`."""
+
+
+class SenderTurn(NamedTuple):
+    """What the Senders of S seeds return in one exchange."""
+
+    view: View
+    output: Any
+    """The logits of the messages, in the field ``logits``, ``[S, M, d]``: a `TanhOutput` of Parley's own Sender."""
+    memory: Any = None
+    """What Senders of one's own need in the next exchange."""
 
 
 class PooledEncoder(nn.Module):
@@ -173,7 +183,7 @@ class Sender(nn.Module):
         self, feature_size: int, settings: GameSettings, context_size: int = 1000, seeds: Sequence[int] = (0,)
     ) -> None:
         super().__init__()
-        self.settings, count = settings, len(seeds)
+        self.settings, self.seeds, self.view_size, count = settings, len(seeds), settings.sender_hidden, len(seeds)
         hidden, bits = settings.sender_hidden, settings.message_bits
         self.eye: PooledEncoder | AttentionEncoder = (
             AttentionEncoder(count, feature_size, context_size, bits, settings)
@@ -188,6 +198,25 @@ class Sender(nn.Module):
         replaces_message = settings.ignore_code and settings.mix == "mou"
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the image representation is the same in every exchange."""
+        return self.eye.is_static
+
+    def encode(self, images: Images) -> EncodedImages:
+        """Return the encodings of the images ``[S, B, ...]``, which do not depend on the messages."""
+        return self.eye.encode(images)
+
+    def add_keys(self, encoded: EncodedImages) -> EncodedImages:
+        """Compute what only the exchanges after the first need."""
+        return self.eye.add_keys(encoded)
+
+    def respond(self, encoded: EncodedImages, received: Tensor | None, memory: None) -> SenderTurn:
+        """Return image representations and logits of one exchange; `received` is None in the first."""
+        view = self.eye.view(encoded, received)
+        output = self.first_message(view.vector) if received is None else self.reply(view.vector, received)
+        return SenderTurn(view, output)
 
     def first_message(self, view: Tensor) -> TanhOutput:
         """Return logits ``[S, B, d]`` of the first message, with σ(opening_code), learned, as the received message."""

@@ -103,7 +103,7 @@ def evaluate_batches(setup: RolloutInputs, k: int, shown: Sequence[int] = ()) ->
         One result per seed.
     """
     images, rows = len(setup.target_index), torch.tensor(shown, dtype=torch.int64)
-    accumulators = [MetricAccumulator(images) for _ in setup.agents.sender.hear.weight]  # one per seed
+    accumulators = [MetricAccumulator(images) for _ in range(setup.agents.sender.seeds)]
     buffer = BatchBuffer(len(rows), [IMAGE_AXIS] * len(Dialogue._fields))
     with Progress(f"count {images:,} dialogues", images, "image", brief=True) as progress:
         for batch, dialogue in _rollout_batches(setup):
@@ -133,7 +133,7 @@ def _rollout_batches(
 
 def batches(setup: RolloutInputs) -> Iterator[Batch]:
     """Yield the images of a split in batches on the agents' device."""
-    count, weight = len(setup.target_index), setup.agents.sender.hear.weight
+    count, weight = len(setup.target_index), setup.agents.example_parameter
     # Shuffling replaces each message by that of the preceding image, which in file order often has the same class.
     order = torch.arange(count) if setup.game.shuffle == "none" else permutation(0, "shuffle", 0, count)
     for number, rows in enumerate(order.split(setup.batch_size)):

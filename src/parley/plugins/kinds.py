@@ -28,8 +28,8 @@ KINDS: Mapping[str, Kind] = {
     "image_source": Kind(base="parley.dataset.sources.base.Source"),
     "channel": Kind(base="parley.game.channel.Channel"),
     "baseline": Kind(base="parley.game.agents.Baseline"),
-    "sender": Kind(base="parley.game.sender.Sender"),
-    "receiver": Kind(base="parley.game.receiver.Receiver"),
+    "sender": Kind(base="parley.game.base.BaseSender"),
+    "receiver": Kind(base="parley.game.base.BaseReceiver"),
     "reward": Kind(parameters=(("scores", "log_likelihood", "targets"),)),
     "augmentation": Kind(parameters=(("features", "states"),)),
 }

@@ -125,14 +125,14 @@ class Optimiser:
 
     def __init__(self, networks: Mapping[str, nn.Module], training: TrainingSettings) -> None:
         self.training = training
-        self.networks = [list(network.parameters()) for network in networks.values()]
+        self.networks = [[one for one in network.parameters() if one.requires_grad] for network in networks.values()]
         self.parameters = [parameter for own in self.networks for parameter in own]
         first = self.parameters[0]
         widths = [parameter[0].numel() for parameter in self.parameters]
         self.flat = first.new_empty(len(first), sum(widths))
         for parameter, view in zip(self.parameters, self.flat.split(widths, 1), strict=True):
-            view.copy_(parameter.detach().flatten(1))
-            parameter.data = view.unflatten(1, parameter.shape[1:])
+            view.copy_(parameter.detach().reshape(view.shape))
+            parameter.data = view.view(parameter.shape)
         self.rule = make_update_rule(training.optimizer, self.flat)
         self.schedule = _schedule(training)
 
@@ -152,7 +152,7 @@ class Optimiser:
         with torch.no_grad():
             # If the loss does not depend on a parameter, autograd returns None, which means a gradient of zero.
             found = zip(self.parameters, grads, strict=True)
-            parts = [(torch.zeros_like(one) if grad is None else grad).flatten(1) for one, grad in found]
+            parts = [(torch.zeros_like(one) if grad is None else grad).reshape(len(one), -1) for one, grad in found]
             gradient = torch.cat(parts, 1)
             sizes = [sum(parameter[0].numel() for parameter in own) for own in self.networks]
             for own in gradient.split(sizes, 1):

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
-from parley.game.agents import Agents, copy_seed, make_agents
-from parley.game.channel import needs_flip_noise
-from parley.game.losses import EntropyWeights, LossStep, compute_losses, dialogue_lengths, entropy_weights_at
+from parley.game.agents import BASELINES, RECEIVERS, SENDERS, Agents, copy_seed, make_agents
+from parley.game.channel import CHANNELS, needs_flip_noise
+from parley.game.losses import REWARDS, EntropyWeights, LossStep, compute_losses, dialogue_lengths, entropy_weights_at
 from parley.game.rng import counter_states, uniforms_from
 from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws
@@ -152,6 +152,7 @@ class Trainer:
         obstacles = {
             "training.checks reads the values of each step": self.training.checks,
             "the images are not on the GPU": not self.images.on_device,
+            "a part of a plug-in may do what a graph cannot record": uses_plugins(self.game, self.training),
         }
         if reasons := [reason for reason, applies in obstacles.items() if applies]:
             logger.info(
@@ -191,6 +192,18 @@ class Trainer:
                 copy_seed(saved, 0, network, run)
         self.optimiser.load([checkpoint.optimiser for checkpoint in checkpoints])
         return checkpoints[0].step
+
+
+def uses_plugins(game: GameSettings, training: TrainingSettings) -> bool:
+    """Return whether the settings name a part of a plug-in."""
+    own = (
+        game.channel in CHANNELS.own,
+        game.baseline in BASELINES.own,
+        game.reward in REWARDS.own,
+        game.sender in SENDERS.own,
+        game.receiver in RECEIVERS.own,
+    )
+    return bool(training.augmentations) or not all(own)
 
 
 def device_of(training: TrainingSettings) -> torch.device:
