@@ -1,6 +1,10 @@
 from parley.game.agents import Agents as Agents
 from parley.game.agents import Baseline as Baseline
 from parley.game.agents import make_agents as make_agents
+from parley.game.base import BaseReceiver as BaseReceiver
+from parley.game.base import BaseSender as BaseSender
+from parley.game.base import ReceiverOutput as ReceiverOutput
+from parley.game.base import SenderOutput as SenderOutput
 from parley.game.channel import Channel as Channel
 from parley.game.channel import Message as Message
 from parley.game.receiver import Receiver as Receiver
