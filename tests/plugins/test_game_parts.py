@@ -11,11 +11,11 @@ from easy_runs import easy
 
 from parley.core.errors import ParleyError
 from parley.game.agents import make_agents
-from parley.game.channel import make_channel
+from parley.game.channel import Continuous, make_channel
 from parley.game.losses import reward_of
 from parley.game.rng import counter_states
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping
-from parley.plugins import augmentation, registry, reward
+from parley.plugins import augmentation, channel, registry, reward
 from parley.plugins.declared import read_plugins
 from parley.runtime.code_digest import Sources
 from parley.training.checkpoint import load_checkpoint, save_checkpoint
@@ -157,6 +157,12 @@ def test_an_unknown_part_is_an_error_that_names_its_setting(setting, made):
     game = GameSettings(**{setting: "nois"})
     with pytest.raises(ParleyError, match=rf"game\.{setting}: 'nois' is not one of .*, "):
         made(game)
+
+
+def test_bits_of_a_channel_without_bits_cannot_be_flipped():
+    channel("numbers")(Continuous)
+    with pytest.raises(ParleyError, match=r"game\.channel: numbers has no bits"):
+        make_agents(GameSettings(channel="numbers", flip_sender=0.1), 4, 4, [1])
 
 
 def test_parts_that_return_the_wrong_shape_are_errors_that_say_what_is_right():

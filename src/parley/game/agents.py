@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from parley.core.errors import ParleyError
 from parley.game.base import BaseReceiver, BaseSender
+from parley.game.channel import make_channel
 from parley.game.layers import Linear, initialise, linear
 from parley.game.own_agents import OwnReceivers, OwnSenders
 from parley.game.receiver import Receiver
@@ -248,6 +249,9 @@ def make_agents(
     context_size
         Width of the context vector (the image classifier's logits); ignored without visual attention.
     """
+    flips = settings.flip_sender or settings.flip_receiver or settings.corrupt_bits
+    if flips and not make_channel(settings).discrete:
+        raise ParleyError(f"game.channel: {settings.channel} has no bits, which the game's settings flip.")
     sender = make_sender(feature_size, settings, context_size, seeds)
     receiver = make_receiver(word_size, settings, seeds)
     # The baseline gets a pooled image representation once per dialogue, and an attended one once per turn.
