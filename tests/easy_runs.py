@@ -1,5 +1,6 @@
-"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<seeds>] [--tensorboard] [--tracked]`.
+"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<seeds>] [<options>]`.
 
+The options are --tensorboard, --tracked (by trackers in the run's folder) and --tracked=<tracking URI of MLflow>.
 Of several seeds, as 1,2,3, each has a folder in the folder, by its number.
 """
 
@@ -57,6 +58,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     options = {"tensorboard": True} if "--tensorboard" in sys.argv else {}
     options |= {"wandb": "easy", "mlflow": "local"} if "--tracked" in sys.argv else {}
+    for address in (argument.partition("=")[2] for argument in sys.argv if argument.startswith("--tracked=")):
+        options["mlflow"] = address
     folder, steps, *rest = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     numbers = [int(seed) for seed in rest[0].split(",")] if rest else [1]
     try:

@@ -232,31 +232,36 @@ def parameters_of(about: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 class Sender:
     """Follows the log of one run and sends its lines to one tracker, which may fail at any time."""
 
+    _retry_at: ClassVar[dict[str, float]] = {}
+    """Time of the next attempt after an error, by tracker. It holds for all runs, so that each server is tried once."""
+
     def __init__(self, name: str, tracker: Tracker, log: Path) -> None:
         self._name, self._tracker, self._log = TRACKERS[name], tracker, log.open("rb")
-        self._opened = self._failed = self._diverged = False
-        self._sent, self._offset, self._retry_at = 0, 0, 0.0
+        self._opened = self._diverged = False
+        self._sent, self._offset = 0, 0
         self._waiting: list[Line] = []
 
-    def step(self, last: bool = False) -> None:
-        """Send new lines of the log. After an error, wait before the next attempt, unless it is the last."""
-        self._read()
-        if (self._opened and not self._waiting) or (time.monotonic() < self._retry_at and not last):
+    def step(self) -> None:
+        """Send new lines of the log, unless the tracker has failed recently."""
+        if time.monotonic() < self._retry_at.get(self._name, 0):
             return
         try:
+            self._read()
             if not self._opened:
                 self._tracker.open()
                 self._opened = True
-            self._tracker.send(self._sent, self._waiting)
+            if self._waiting:
+                self._tracker.send(self._sent, self._waiting)
             self._sent += len(self._waiting)
             self._waiting = []
         except Exception as error:  # noqa: BLE001 - no tracker may stop the others
             self._report(error)
 
     def close(self, state: str) -> None:
-        """Make the last attempt to send lines, end the run, and say how many lines were not sent."""
-        self.step(last=True)
-        if self._opened:
+        """Send the last lines, end the run, and say how many lines were not sent."""
+        self.step()
+        self._read()
+        if self._opened and not self._waiting:
             try:
                 self._tracker.close("failed" if self._diverged else state)
             except Exception as error:  # noqa: BLE001 - no tracker may stop the others
@@ -267,6 +272,11 @@ class Sender:
                 f"not sent to {self._tracker.where}; the file has all of them."
             )
 
+    @classmethod
+    def retry_now(cls) -> None:
+        """Let each tracker that has failed be tried again."""
+        cls._retry_at.clear()
+
     def _read(self) -> None:
         """Append the complete new lines of the log to those that wait."""
         self._log.seek(self._offset)
@@ -276,10 +286,8 @@ class Sender:
         self._diverged = self._diverged or any(line["kind"] == "failed" for line in self._waiting)
 
     def _report(self, error: Exception) -> None:
-        self._retry_at = time.monotonic() + RETRY_S
-        if not self._failed:
-            self._failed = True
-            say(f"{self._name}: {_first_line(error)} Training continues, and metrics.jsonl has all metrics.")
+        self._retry_at[self._name] = time.monotonic() + RETRY_S
+        say(f"{self._name}: {_first_line(error)} Training continues, and metrics.jsonl has all metrics.")
 
 
 def _first_line(error: Exception) -> str:
@@ -339,6 +347,7 @@ def main() -> None:
             for sender in senders:
                 sender.step()
             state = _ended(EVERY_S)
+        Sender.retry_now()
         for sender in senders:
             sender.close(state)
 

@@ -32,7 +32,7 @@ _INSTALL = {
 }
 FILE = "tracking.json"
 """File beside the log of a run in training that has the run's id, so that a resumed run continues its curves."""
-GRACE_S = 30.0
+GRACE_S = 60.0
 """Time that a finished run waits for its last metrics to be sent, in seconds."""
 
 
