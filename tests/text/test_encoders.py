@@ -70,6 +70,7 @@ def test_a_missing_folder_or_file_is_reported_before_anything_runs():
         )
 
 
+@pytest.mark.slow  # The library imports torch.
 @pytest.mark.parametrize(
     ("encoder", "extra"),
     [("sentence-transformers/all-MiniLM-L6-v2", "sentence-transformers"), ("open_clip/ViT-B-32:random", "open-clip")],
@@ -96,6 +97,7 @@ except ParleyError as error:
     assert installed.stdout == run(code)
 
 
+@pytest.mark.slow  # The library imports torch.
 def test_without_an_encoder_no_extra_is_imported():
     code = """
 import yaml
