@@ -36,13 +36,17 @@ class Project:
         assert (done.returncode == 0) == ok, done.stdout[-6000:]
         return done.stdout
 
-    def parley(self, *arguments):
-        """What a command of Parley prints."""
+    def command(self, *arguments):
+        """The finished process of a command of Parley."""
         environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
         command = [sys.executable, "-m", "parley.cli.main", *arguments]
-        done = subprocess.run(
+        return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=LONGEST_S
         )
+
+    def parley(self, *arguments):
+        """What a command of Parley prints."""
+        done = self.command(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 

@@ -8,7 +8,7 @@ from parley.config.claim_entries import contradictions
 from parley.config.schema import Config
 from parley.core.errors import ParleyError, did_you_mean
 from parley.core.file_names import confusable_form, name_problems
-from parley.dataset.sources import KINDS
+from parley.dataset.sources import kind_of
 from parley.game.settings import GameSettings
 from parley.text.encoders import WORDS, parse_encoder
 
@@ -17,7 +17,7 @@ def inconsistencies(config: Config) -> Iterator[str]:
     """Yield an error message for each problem that the schema cannot express, such as repeated names."""
     source = config["source"]
     kind = source["kind"]
-    for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:
+    for key in ("train", "dev", "test", "descriptions") if kind == "features" else kind_of(kind).needs_keys:
         if not source[kind][key]:
             yield f"Config: `source.kind` is {kind}, so `source.{kind}.{key}` must be given."
     games = [GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]]

@@ -10,7 +10,7 @@ from parley.config.input_checks import check_inputs, check_ks, missing_files
 from parley.config.options import network_options, source_options
 from parley.config.overrides import with_settings
 from parley.config.paths import Paths, paths_of
-from parley.config.plugin_parts import PluginParts
+from parley.config.plugin_parts import PluginParts, with_sources
 from parley.config.run_settings import settings_of_runs
 from parley.config.schema import Config, read_schema
 from parley.config.validation import examine, not_about
@@ -18,7 +18,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.formats import counted
 from parley.core.installation import PROJECT
 from parley.dataset.class_set import ImageClass, examine_class_set
-from parley.dataset.sources import KINDS
+from parley.dataset.sources import kind_of
 from parley.text.encoders import WORDS
 
 
@@ -49,8 +49,9 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
         If the config or class set is invalid. The error lists every problem, including those that `check_inputs` finds
         for stages whose files are missing.
     """
-    known = read_schema(schema)
-    raw = with_settings(raw, settings, known)
+    written = read_schema(schema)
+    raw = with_settings(raw, settings, written)
+    known = with_sources(written, raw)
     config, found, replaced = examine(raw, known)
     findings = Findings()
     findings.extend(found)
@@ -58,10 +59,11 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     findings.extend(of_classes)
     if config is None:
         raise ParleyError(findings.sentences)
-    findings.extend(not_about(replaced, PluginParts(config).findings()))
+    plugins = PluginParts(config)
+    findings.extend(not_about(replaced, plugins.findings()))
     # With errors in the class set, its numbers of classes are unknown.
     complete = not of_classes and bool(classes or config["source"]["kind"] == "features")
-    paths, found = _paths(config, classes, complete)
+    paths, found = _paths(config, classes, complete, plugins.source_code())
     findings.extend(not_about(replaced, found))
     if findings.sentences:
         findings.extend(not_about(replaced, check_inputs(config, classes, _unmade(config, paths), True, fetch=False)))
@@ -88,7 +90,9 @@ def _class_set(config: Mapping[str, Any]) -> tuple[list[ImageClass], list[str]]:
     return classes, findings.sentences
 
 
-def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tuple[Paths | None, list[str]]:
+def _paths(
+    config: Config, classes: Sequence[ImageClass], complete: bool, own_code: str
+) -> tuple[Paths | None, list[str]]:
     """Return the paths of an experiment, None if they cannot be computed, and an error message for each problem.
 
     Checks that depend on the number of classes or on the splits are skipped if the class set is incomplete.
@@ -100,7 +104,7 @@ def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tup
     name = Path(config["classes"]).stem if classes else ""
     try:
         network = network_options(config["features"])
-        paths = paths_of(config, classes, name, source_options(config["source"]), network)
+        paths = paths_of(config, classes, name, source_options(config["source"], own_code=own_code), network)
     except ParleyError as error:
         return None, findings + error.findings
     return paths, findings + (list(lacking_parts(config["claims"], paths.parts)) if complete else [])
@@ -135,7 +139,7 @@ def _unmade(config: Config, paths: Paths | None) -> set[str]:
     stages = {"select_classes", "extract_features", "build_descriptions", _text_stage(config), "train_run"}
     if config["evaluation"]["attributes"] and not missing_files(config):
         stages.add("write_attributes")
-    if not all(source[source["kind"]][key] for key in KINDS[source["kind"]].needs_keys):
+    if not all(source[source["kind"]][key] for key in kind_of(source["kind"]).needs_keys):
         stages.remove("select_classes")  # `examine` has reported the missing key.
     return {stage for stage in stages if not made.get(stage) or not all(Path(path).exists() for path in made[stage])}
 

@@ -13,7 +13,7 @@ from parley.core.errors import ParleyError
 from parley.core.formats import base_of
 from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass
-from parley.dataset.sources import KINDS, open_source
+from parley.dataset.sources import kind_of, open_source
 from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
@@ -54,7 +54,7 @@ def check_inputs(
     stages = {base_of(stage) for stage in stages}
     if stages & {"download_urls", "download_dataset", "list_archives", "select_classes"}:
         findings += _check_source(config, classes)
-    elif "write_data_card" in stages and KINDS[config["source"]["kind"]].states_rights:
+    elif "write_data_card" in stages and kind_of(config["source"]["kind"]).states_rights:
         findings += open_source(source_options(config["source"])).check(classes)
     if "extract_features" in stages:
         findings += _check_network(config, fetch)

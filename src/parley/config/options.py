@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
-from parley.dataset.sources import SourceOptions
+from parley.dataset.sources import KINDS, SourceOptions
 from parley.features.options import FeatureOptions, feature_options
 
 Section = Mapping[str, Any]
@@ -14,7 +14,9 @@ NETWORK_KEYS = ("backbone", "weights", "seed", "preprocessing", "custom", "layer
 """Keys of the section `features` that determine the features."""
 
 
-def source_options(source: Section, world: str | None = None, fetch: Section | None = None) -> SourceOptions:
+def source_options(
+    source: Section, world: str | None = None, fetch: Section | None = None, own_code: str = ""
+) -> SourceOptions:
     """Convert the section `source`.
 
     Parameters
@@ -25,8 +27,14 @@ def source_options(source: Section, world: str | None = None, fetch: Section | N
         Folder of the images that a job has made for the source, if any.
     fetch
         The section `fetch`, for jobs that may download archives.
+    own_code
+        Digest of the class of a source that a plug-in registers, where it matters.
     """
     kind = source["kind"]
+    if kind not in (*KINDS, "features"):
+        own = source.get("options") or {}
+        about = {"class_size": source["class_size"], "terms": source.get("terms", "")}
+        return SourceOptions(kind, Path(own.get("root") or "."), **about, own=own, own_code=own_code)
     section = source.get(kind, {})
     root = world or section.get("root") or section.get("local_root")
     carry, arguments = section.get("carry"), section.get("arguments", ())

@@ -1,11 +1,12 @@
 """The parts of plug-ins that an experiment uses: which stages use them, and what is wrong with them."""
 
+import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from parley.config.run_settings import settings_of_runs
-from parley.config.schema import Config
+from parley.config.schema import Config, Part
 from parley.core.errors import did_you_mean
 from parley.dataset.sources import KINDS as SOURCE_KINDS
 from parley.metrics.registry import UNITS
@@ -31,6 +32,8 @@ OWN: Mapping[str, Collection[str]] = {
 """Names of Parley's own parts, by kind."""
 OF_GAME = ("train_run", "evaluate_run", "extract_messages", "extract_attention", "intervene_run")
 """Scripts that run the game, and use the parts that the settings of their run name."""
+LISTING = "list_archives"
+"""Script that lists the addresses of a plug-in's image source. The path of its output has the digest of its code."""
 OF_ALL_RUNS = {
     "measure_language": ("metric",),
     "draw_run_figures": ("figure",),
@@ -39,6 +42,19 @@ OF_ALL_RUNS = {
 """Scripts that use all registered parts of some kinds."""
 PartsByFile = dict[str, dict[str, str]]
 """Path of a plug-in file → the digest of each of its parts by kind and name, such as ``channel noisy``."""
+
+
+def with_sources(schema: Part, config: Mapping[str, Any]) -> Part:
+    """Return the schema with the image sources that a config's plug-ins register among the values of `source.kind`."""
+    paths = config.get("plugins")
+    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
+        return schema
+    parts, _ = read_plugins(paths, OWN, Sources(SOURCES))
+    own = [part.name for part in parts if part.kind == "image_source"]
+    extended = copy.deepcopy(dict(schema)) if own else dict(schema)
+    if own:
+        extended["properties"]["source"]["properties"]["kind"]["enum"] += own
+    return extended
 
 
 class PluginParts:
@@ -67,6 +83,16 @@ class PluginParts:
         """Return the parts of one kind."""
         return [part for part in self.parts if part.kind == kind]
 
+    def image_source(self) -> Declared | None:
+        """Return the part that `source.kind` names; None if it is one of Parley's own kinds."""
+        kind = self._config["source"]["kind"]
+        return next((part for part in self.of_kind("image_source") if part.name == kind), None)
+
+    def source_code(self) -> str:
+        """Return the digest of the image source that `source.kind` names; empty for Parley's own kinds."""
+        part = self.image_source()
+        return part.digest if part else ""
+
     def used_by(self, script: str, run: str | None = None) -> list[Declared]:
         """Return the parts that a stage uses.
 
@@ -79,6 +105,8 @@ class PluginParts:
         """
         if script in OF_GAME:
             return [part for part in self.parts if any(part in used for used in self._of_runs(run))]
+        if script == LISTING:
+            return [part for part in [self.image_source()] if part]
         return [part for part in self.parts if part.kind in OF_ALL_RUNS.get(script, ())]
 
     def digests(self, script: str, run: str | None = None) -> dict[str, str]:
@@ -105,7 +133,7 @@ class PluginParts:
     def by_stage(self) -> dict[str, dict[str, PartsByFile]]:
         """Return the parts that each stage uses: for each script that uses any, by run; ``""`` for all runs."""
         runs = [run["name"] for run in self._config["runs"]]
-        scripts = dict.fromkeys(OF_GAME, runs) | {script: [""] for script in OF_ALL_RUNS}
+        scripts = dict.fromkeys(OF_GAME, runs) | {script: [""] for script in (LISTING, *OF_ALL_RUNS)}
         found = {script: {run: self.by_file(script, run or None) for run in names} for script, names in scripts.items()}
         return {script: by_run for script, by_run in found.items() if any(by_run.values())}
 
@@ -120,6 +148,9 @@ class PluginParts:
         }
 
     def _of_settings(self) -> Iterator[str]:
+        own, options = self.image_source(), self._config["source"].get("options") or {}
+        problems = _option_problems("source.options", options, [own] if own else [])
+        yield from (f"Config: {one}" for one in problems)
         declared = {(part.kind, part.name): part for part in self.parts}
         for run, settings in settings_of_runs(self._config).items():
             where = f"Config, run {run}"
@@ -131,7 +162,8 @@ class PluginParts:
             for section in ("game", "training"):
                 named = [declared[key] for key in _keys(settings, section) if key in declared]
                 given = settings[section].get("plugin_options") or {}
-                yield from (f"{where}: {one}" for one in _option_problems(section, given, named))
+                problems = _option_problems(f"{section}.plugin_options", given, named)
+                yield from (f"{where}: {one}" for one in problems)
 
 
 def _unknown(setting: str, name: str, known: Sequence[str]) -> str:
@@ -154,11 +186,11 @@ def _named(settings: Mapping[str, Any], kind: str) -> list[str]:
     return list(value) if isinstance(value, list | tuple) else [value] if isinstance(value, str) else []
 
 
-def _option_problems(section: str, given: Mapping[str, Any], parts: Sequence[Declared]) -> Iterator[str]:
+def _option_problems(where: str, given: Mapping[str, Any], parts: Sequence[Declared]) -> Iterator[str]:
     """Yield an error message for each option that no part has, or whose value has another type than its default."""
     known: dict[str, Option] = {name: value for part in parts for name, value in part.options.items()}
     for name, value in given.items():
-        key = f"{section}.plugin_options.{name}"
+        key = f"{where}.{name}"
         if name not in known:
             options = (
                 f"the options of the run's parts are {', '.join(known)}." if known else "its parts have no options."

@@ -14,7 +14,7 @@ from parley.config.schema import Config
 from parley.core.files import expand_home, is_web_url
 from parley.dataset.archives import TAR, ZIP
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
-from parley.dataset.sources import KINDS
+from parley.dataset.sources import kind_of
 
 MAP_BYTES = 512 * 8 * 8 * 4
 """Size of an image's feature map in the largest supported network: 512 channels of 8 x 8 cells in float32."""
@@ -95,7 +95,7 @@ class RuleResources:
         `fetch.per_host` of a job is the limit of the whole machine.
         """
         source = source_options(self._config["source"])
-        return 1 if KINDS[source.kind].over_network or any(map(is_web_url, source.locations)) else 0
+        return 1 if kind_of(source.kind).over_network or any(map(is_web_url, source.locations)) else 0
 
     def fetch_disk_mb(self, names: Sequence[str]) -> int:
         """Return the disk space for the images of the given classes, which are stored both in the cache and in tars."""

@@ -46,6 +46,7 @@ class RuleValues:
     def __init__(self, experiment: Experiment, shares_disk: bool = True) -> None:
         self._config, self._classes, self._paths = experiment
         self._reuses = shares_disk and not self._paths.shard_of
+        self.plugins = PluginParts(self._config)
         self._domain_of = {one.name: one.domain for one in self._classes}
         self.class_digests: dict[str, str] = {}
         """Digest of everything that determines a class's images, for the classes with missing files."""
@@ -64,7 +65,6 @@ class RuleValues:
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
         """Names of the runs whose attention weights are stored."""
-        self.plugins = PluginParts(self._config)
 
     def code(self, script: str, digest: str) -> str | Callable[[Any], str]:
         """Return the param `code` of a rule: the digest of its script and of the parts of plug-ins that it uses.
@@ -189,7 +189,7 @@ class RuleValues:
 
     @cached_property
     def _source(self) -> Source:
-        return open_source(source_options(self._config["source"]))
+        return open_source(source_options(self._config["source"], own_code=self.plugins.source_code()))
 
     def _class_digest(self, name: str) -> str:
         if name not in self.class_digests:

@@ -102,7 +102,7 @@ def responses_of(plans: Iterable[str]) -> set[bytes]:
 
 def _by_config(experiment: Experiment) -> Iterator[str]:
     config, classes, paths = experiment
-    section = config["source"][config["source"]["kind"]]
+    section = config["source"].get(config["source"]["kind"], config["source"]["options"])
     for path in map(os.path.relpath, filter(None, _texts({**config, "source": section}))):
         if path.split("/")[0] == "resources":
             yield path

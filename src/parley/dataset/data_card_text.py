@@ -11,7 +11,7 @@ from parley.core.installation import as_typed
 from parley.core.markdown import escaped, table
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.dataset.dedup.outcomes import LOCAL_HOST, host_of
-from parley.dataset.sources import KINDS, SourceOptions
+from parley.dataset.sources import SourceOptions, kind_of
 from parley.dataset.split_plan import PARTS
 
 _MOST_SHOWN, _ALWAYS_SHOWN = 50, 10
@@ -142,7 +142,7 @@ def card_text(
 
 
 def _rights(context: CardContext, contents: Contents) -> list[str]:
-    if KINDS[context.source.kind].drawn:
+    if kind_of(context.source.kind).drawn:
         return [_DRAWN]
     terms = context.source.terms
     stated = ["", f"Terms of use, as stated in the config: {escaped(terms)}."] if terms else []
@@ -156,7 +156,7 @@ def source_places(source: SourceOptions) -> dict[str, list[str]]:
         "dataset": [f"torchvision.datasets.{source.dataset}"] if source.dataset else [],
         "location": list(source.locations),
         "folder of local images": [str(source.root)]
-        if source.root is not None and not KINDS[source.kind].drawn
+        if source.root is not None and not kind_of(source.kind).drawn
         else [],
     }
 
@@ -167,7 +167,7 @@ def source_facts(source: SourceOptions, listing_sha256: str = "") -> list[tuple[
     `listing_sha256` is the SHA-256 of the source's URL list or table; empty to leave it out.
     """
     places = {name: [(name, place) for place in found] for name, found in source_places(source).items()}
-    facts = [("kind", KINDS[source.kind].label), *places["table"], *places["dataset"]]
+    facts = [("kind", kind_of(source.kind).label), *places["table"], *places["dataset"]]
     if source.dataset:
         facts += [("arguments", str(dict(one))) for one in source.arguments if one]
     facts += places["location"]
@@ -239,7 +239,7 @@ def _exclusions(context: CardContext, funnel: Mapping[str, Any]) -> str:
     sentence = "There is no exclude list."
     if funnel["exclude_entries"] is not None:
         sentence = f"The exclude list has {funnel['exclude_entries']:,} entries; it excluded {excluded:,} addresses."
-    if not KINDS[context.source.kind].over_network:
+    if not kind_of(context.source.kind).over_network:
         return sentence
     if context.obeys_robots_tag:
         return f"{sentence} Skipped because their server says `noai` or `noimageai`: {opted_out:,} addresses."
@@ -247,10 +247,10 @@ def _exclusions(context: CardContext, funnel: Mapping[str, Any]) -> str:
 
 
 def _stated(context: CardContext, contents: Contents) -> list[str]:
-    if KINDS[context.source.kind].drawn:
+    if kind_of(context.source.kind).drawn:
         return ["None are needed."]
     if not contents.stated:
-        if not KINDS[context.source.kind].states_rights:
+        if not kind_of(context.source.kind).states_rights:
             of_dataset = f" {_TERMS}" if context.source.dataset else ""
             return [f"The source states none. {_NOT_FREE}{of_dataset}"]
         return [f"The table has no column about them, or `source.manifest.carry` is an empty list. {_NOT_FREE}"]

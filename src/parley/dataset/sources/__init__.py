@@ -5,10 +5,11 @@ from parley.dataset.sources.archive import ImageArchive
 from parley.dataset.sources.base import Source, SourceOptions
 from parley.dataset.sources.local import Folder, Tars
 from parley.dataset.sources.manifest import ManifestTable
+from parley.dataset.sources.plugin_source import PluginSource
 from parley.dataset.sources.torchvision_set import TorchvisionSet
 from parley.dataset.sources.url_list import UrlList, World
 
-__all__ = ["KINDS", "Source", "SourceOptions", "open_source"]
+__all__ = ["KINDS", "Source", "SourceOptions", "kind_of", "open_source"]
 
 KINDS: dict[str, type[Source]] = {
     "url_list": UrlList,
@@ -22,15 +23,19 @@ KINDS: dict[str, type[Source]] = {
 """Subclass of `Source` for each value of `source.kind` except `features`. Register new sources here."""
 
 
+def kind_of(name: str) -> type[Source]:
+    """Return the class of a kind of source; kinds that Parley does not have are those of plug-ins."""
+    return KINDS.get(name, PluginSource)
+
+
 def open_source(options: SourceOptions) -> Source:
     """Create the image source that the options describe.
 
     Raises
     ------
     ParleyError
-        If `options.kind` is not a key of `KINDS`.
+        If `options.kind` is not a key of `KINDS`, and no plug-in's kind either.
     """
-    kind = KINDS.get(options.kind)
-    if kind is None:
+    if options.kind not in KINDS and options.own is None:
         raise ParleyError(f"There is no source of kind {options.kind!r}; the kinds are {', '.join(sorted(KINDS))}.")
-    return kind(options)
+    return kind_of(options.kind)(options)

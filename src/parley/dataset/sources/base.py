@@ -5,7 +5,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -18,6 +18,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.image_signatures import FORMATS, HIDDEN, has_image_suffix, is_hidden, kind_of_file
 from parley.dataset.left_out import LeftOut
 from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, storable
+from parley.plugins.registry import Option
 
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
@@ -80,6 +81,9 @@ class SourceOptions:
         Whether archives may be downloaded from addresses that are not public.
     read_timeout_s
         Timeout of the downloads of archives; `parley.dataset.downloads.download` describes it.
+    own, own_code
+        Options of an image source that a plug-in registers (`source.options` in the config), None for Parley's own
+        kinds; and the digest of its class, where it is known.
     """
 
     kind: str
@@ -99,6 +103,12 @@ class SourceOptions:
     keep: bool = False
     allow_private_hosts: bool = False
     read_timeout_s: float = 20.0
+    own: Mapping[str, Option] | None = field(default=None, hash=False)
+    own_code: str = ""
+
+    def with_own(self, own: Mapping[str, Option]) -> "SourceOptions":
+        """Return the same settings with other options of a plug-in's source."""
+        return replace(self, own=own)
 
 
 class Source(ABC):

@@ -12,7 +12,7 @@ from parley.config.options import source_options
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
 from parley.dataset.data_card_text import source_places
-from parley.dataset.sources import KINDS
+from parley.dataset.sources import kind_of
 from parley.provenance.job import CODE, git_state, machine, output_of
 
 ORDER = (
@@ -156,7 +156,7 @@ def image_source(source: Mapping[str, Any]) -> dict[str, Any]:
     draws the images. `terms`: terms of use, as stated in the config; may be empty.
     """
     options = source_options(source)
-    kind, places = KINDS[options.kind], list(chain.from_iterable(source_places(options).values()))
+    kind, places = kind_of(options.kind), list(chain.from_iterable(source_places(options).values()))
     return {"kind": kind.label, "places": places, "drawn": kind.drawn, "terms": options.terms}
 
 
