@@ -36,8 +36,7 @@ def test_files_have_no_problems_and_every_kind_that_the_page_names(tmp_path, mon
 
 @pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is in the extra lint")
 def test_code_is_written_like_the_rest():
+    command = ["ruff", "format", "--config", str(EXAMPLES.parents[2] / "pyproject.toml"), "--check", "-"]
     for text in FILES.values():
-        done = subprocess.run(
-            ["ruff", "format", "--config", str(EXAMPLES.parents[2] / "pyproject.toml"), "--check", "-"], input=text, text=True, capture_output=True, check=False
-        )
+        done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
         assert done.returncode == 0, text
