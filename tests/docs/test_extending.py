@@ -124,8 +124,8 @@ def test_an_experiment_has_them(extended):
     (extended / "extended.yaml").write_text(yaml.safe_dump(config))
     called(extended, "--cores", "2", "train", "--configfile", "extended.yaml", by=preloaded_snakemake())
     results = extended / "results/extended"
-    with h5py.File(results / "test.hdf5") as file:
+    with h5py.File(results / "train.hdf5") as file:
         assert file.attrs["backbone"] == "small"
-        assert file[file.attrs["pooled"]].shape == (8, 1, 64)
+        assert file[file.attrs["pooled"]].shape == (24, 1, 64)
     trained = json.loads((results / "runs/decayed/1/config.json").read_text())
     assert trained["training"]["weight_decay"] == 0.001
