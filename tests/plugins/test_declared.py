@@ -171,6 +171,10 @@ def test_what_is_wrong_is_said_with_the_line_and_what_is_expected(write, text, m
     assert re.search(message, findings[0])
 
 
+def test_files_are_read_without_being_run(write):
+    digests(write, PARTS + "\nraise SystemExit\n")
+
+
 def test_a_missing_file_is_an_error(write):
     assert read_plugins(["none.py"], OWN, Sources())[1] == [
         "Config: plugins lists none.py, which is not a file; check the path."
@@ -199,6 +203,8 @@ def test_an_unknown_part_or_option_is_named_with_those_that_exist(write):
     assert findings_of(write, game={"channel": "noizy"}) == [
         "Config, run adaptive: game.channel is 'noizy'; did you mean noisy?"
     ]
+    misspelt = {"channel": "noizy", "plugin_options": {"noise_sd": 1}}
+    assert len(findings_of(write, game=misspelt)) == 1
     options = {"channel": "noisy", "plugin_options": {"noise": 1, "noise_sd": "much"}}
     assert findings_of(write, game=options) == [
         "Config, run adaptive: game.plugin_options.noise is unknown; did you mean noise_sd?",

@@ -160,7 +160,10 @@ class PluginParts:
                     if name not in known:
                         yield f"{where}: {_unknown(setting, name, known)}"
             for section in ("game", "training"):
-                named = [declared[key] for key in _keys(settings, section) if key in declared]
+                keys = _keys(settings, section)
+                if any(name not in OWN[kind] and (kind, name) not in declared for kind, name in keys):
+                    continue  # The options may be those of the misspelt part.
+                named = [declared[key] for key in keys if key in declared]
                 given = settings[section].get("plugin_options") or {}
                 problems = _option_problems(f"{section}.plugin_options", given, named)
                 yield from (f"{where}: {one}" for one in problems)
