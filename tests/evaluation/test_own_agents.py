@@ -1,5 +1,7 @@
 """Checkpoints of agents of one's own are evaluated as those of Parley's own agents."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from game.plain_agents import PlainReceiver, PlainSender, parleys_name
 
 from parley.core.errors import ParleyError
 from parley.evaluation.attention import extract_attention
+from parley.evaluation.evaluate import evaluate
+from parley.evaluation.interventions import intervene
 from parley.plugins import receiver, registry, sender
 from parley.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -54,3 +58,21 @@ def test_agents_that_return_no_weights_leave_no_file_but_an_error(tmp_path):
     with pytest.raises(ParleyError, match=r"Receiver 'plain' return no attention weights; return them in"):
         extract_attention(recorded.inputs, {"test": tmp_path / "attention.hdf5"})
     assert not (tmp_path / "attention.hdf5").exists()
+
+
+@pytest.mark.parametrize("measure", [evaluate, intervene])
+def test_results_of_evaluation_and_interventions_are_those_of_parleys_own_agents(tmp_path, measure):
+    (tmp_path / "ours").mkdir()
+    recorded = Recorded(tmp_path / "ours")
+    plain = plain_beside(recorded, tmp_path / "plain")
+    ours, theirs = (tmp_path / f"{name}.json" for name in ("ours", "plain"))
+    measure(recorded.inputs, (1, 2), ours)
+    measure(plain.inputs, (1, 2), theirs)
+    assert numbers(json.loads(theirs.read_text())) == pytest.approx(numbers(json.loads(ours.read_text())), abs=1e-4)
+
+
+def numbers(value):
+    """All numbers of nested values, in order."""
+    if isinstance(value, dict | list):
+        return [one for part in (value.values() if isinstance(value, dict) else value) for one in numbers(part)]
+    return [value] if isinstance(value, int | float) else []
