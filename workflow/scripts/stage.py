@@ -114,7 +114,9 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
 def plugin_parts(snakemake: Any) -> dict[str, dict[str, str]]:
     """Return the parts of plug-ins that the job uses: for each file, their digests."""
     # Not by [], which would add them to the sections of the config that the job's record lists.
-    of_scripts = snakemake.config.get("plugin_parts", {})
+    of_scripts = snakemake.config.get("plugin_parts")
+    if not of_scripts:
+        return {}
     by_run = of_scripts.get(Path(sys.modules["__main__"].__file__).stem, {})
     return by_run.get(getattr(snakemake.wildcards, "run", ""), by_run.get("", {}))
 
