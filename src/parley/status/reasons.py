@@ -26,6 +26,7 @@ WORDS = {
     "counts": "split",
     "creatures": "the class set",
     "domains": "the class set",
+    "encoder": "descriptions.encoder",
     "evaluation": "evaluation",
     "exclude": "fetch.exclude",
     "fetch": "fetch",
