@@ -1,6 +1,7 @@
 """Parts of one's own in one file: they work, and an edit reruns the stages that use the edited part and no others."""
 
 import json
+import shutil
 import zipfile
 
 import pytest
@@ -174,6 +175,17 @@ def test_a_changed_or_missing_plugin_of_a_checkpoint_is_named(own):
     (project.folder / FILE).write_text(PARTS)
     assert done.returncode == 1
     assert f"trained with the plug-in {FILE}" in done.stderr
+
+
+def test_code_that_comes_with_results_from_elsewhere_is_not_run(own):
+    project, _ = own
+    shutil.copytree(project.folder / "results/own/runs", project.folder / "given/results/own/runs")
+    command = evaluate(project, "given-out")
+    command[1] = "given/results/own/runs/noisy/1/best.pt"
+    done = project.command(*command)
+    assert done.returncode == 1
+    assert f"names the plug-in {FILE}, which is code" in done.stderr
+    assert "Loading" not in done.stderr
 
 
 def test_the_file_is_in_the_provenance_and_in_the_crate(own):

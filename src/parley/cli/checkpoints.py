@@ -83,7 +83,7 @@ def run_train(chosen: argparse.Namespace) -> None:
 
     torch.set_num_threads(chosen.threads)
     parts = {"train": str(chosen.train), "dev": str(chosen.dev)}
-    plugins = load_plugins_of(chosen.config, Path(*chosen.config.absolute().parts[:-5]))
+    plugins = load_plugins_of(chosen.config)
     settings.pop("plugins", None)
     digests = {label: digest for of_file in plugins.values() for label, digest in of_file.items()}
     code = combined(package_digest("parley.training.loop"), digests)

@@ -102,7 +102,7 @@ def _trusted(path: str | Path) -> Checkpoint:
     if found := complaints(run, schema_of_run(read_schema(SCHEMA))):
         raise invalid(path, "; ".join(one.removeprefix("Config: ").rstrip(".") for one in found))
     folder = run_folder(path)
-    load_plugins_of(folder / "config.json", Path(*folder.parts[:-4]))
+    load_plugins_of(folder / "config.json")
     checkpoint = checkpoint_from_values(values, path)
     for agent in ("sender", "receiver"):
         for name, weights in getattr(checkpoint.agents, agent).state_dict().items():

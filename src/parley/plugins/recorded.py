@@ -14,29 +14,33 @@ from parley.runtime.code_digest import Sources
 logger = logging.getLogger(__name__)
 
 
-def load_plugins_of(config: str | Path, root: Path) -> dict[str, dict[str, str]]:
+def load_plugins_of(config: str | Path) -> dict[str, dict[str, str]]:
     """Load the plug-ins of a run, and return its parts as they are now: for each file, the digest of each part.
 
-    A warning names each part that was changed since.
+    A warning names each part that was changed since. Files are code, so those of results from elsewhere are not loaded.
 
     Parameters
     ----------
     config
         Path of the run's config.json; nothing is loaded if there is none, or if it records no plug-ins.
-    root
-        Folder that the recorded paths are relative to, if the files are not in the working folder.
 
     Raises
     ------
     ParleyError
-        If a file is missing, has errors, or lacks a part of the run.
+        If the run is not below ``results`` in the working folder, or a file is missing, has errors, or lacks a part of
+        the run.
     """
     values = read_json(config) if Path(config).is_file() else {}
     recorded = values.get("plugins") if isinstance(values, dict) else None
     if not recorded:
         return {}
-    found = {file: _load(config, root, file, parts) for file, parts in _checked(config, recorded).items()}
-    return dict(found.values())
+    files = _checked(config, recorded)
+    if not Path(config).resolve().is_relative_to(Path("results").resolve()):
+        raise ParleyError(
+            f"{config} names the plug-in {', '.join(files)}, which is code, and is not below results/ in this folder; "
+            "read the plug-in, and if you trust it, run the command in the folder that contains that results/."
+        )
+    return {file: _load(config, file, parts) for file, parts in files.items()}
 
 
 def _checked(config: str | Path, recorded: Any) -> Mapping[str, Mapping[str, str]]:
@@ -45,16 +49,14 @@ def _checked(config: str | Path, recorded: Any) -> Mapping[str, Mapping[str, str
     return recorded
 
 
-def _load(config: str | Path, root: Path, file: str, parts: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Load one file; return its path and the digests of the run's parts."""
-    places = [Path(file), root / file]
-    path = next((one for one in places if one.is_file()), None)
-    if path is None:
+def _load(config: str | Path, path: str, parts: Mapping[str, str]) -> dict[str, str]:
+    """Load one file; return the digests of the run's parts."""
+    if not Path(path).is_file():
         raise ParleyError(
-            f"The run was trained with the plug-in {file}, which {config} names and which does not exist; put it back."
+            f"The run was trained with the plug-in {path}, which {config} names and which does not exist; put it back."
         )
     logger.info("Loading the plug-in %s, which %s names.", path, config)
-    declared, problems = read_plugins([str(path)], {}, Sources())
+    declared, problems = read_plugins([path], {}, Sources())
     present = {part.label: part.digest for part in declared}
     if problems:
         raise ParleyError(problems)
@@ -66,4 +68,4 @@ def _load(config: str | Path, root: Path, file: str, parts: Mapping[str, str]) -
         if present[label] != digest:
             logger.warning("%s in %s was changed since the run was trained.", label.capitalize(), path)
     load_plugins([path])
-    return str(path), {label: present[label] for label in parts}
+    return {label: present[label] for label in parts}
