@@ -136,7 +136,7 @@ def _rows(file: h5py.File, path: str | Path, descriptions: Sequence[Description]
     names = [name for name in ("vector", *_TOKEN_DATASETS) if name in file]
     shapes = {name: stored(file, name, path).shape for name in names}
     is_complete = "vector" in shapes and (len(names) == 1 or set(_TOKEN_DATASETS) <= set(names))
-    axes = {"vector": 2, "token": 2, "token_vector": 3, "is_token": 2}
+    axes = {"vector": 2, "token": 2, "token_vector": 3, "is_token": 2}  # nosec B105
     if not is_complete or any(len(shape) != axes[name] or shape[0] != len(known) for name, shape in shapes.items()):
         raise ParleyError(f"{path}: its datasets do not fit each other; {remedy(path)}.")
     if len({shapes[name][:2] for name in _TOKEN_DATASETS if name in shapes}) > 1:

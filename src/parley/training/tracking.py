@@ -8,7 +8,7 @@ import importlib.util
 import json
 import logging
 import os
-import subprocess
+import subprocess  # nosec B404
 import sys
 import threading
 import uuid
@@ -119,7 +119,7 @@ def _identified(folder: str | Path, log: Path, about: Mapping[str, Any]) -> dict
 def _started(plan: Mapping[str, Any]) -> subprocess.Popen[str]:
     source = str(Path(__file__).parents[2])
     paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603
         [sys.executable, "-m", "parley.training.trackers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
