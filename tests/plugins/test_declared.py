@@ -171,6 +171,34 @@ def test_what_is_wrong_is_said_with_the_line_and_what_is_expected(write, text, m
     assert re.search(message, findings[0])
 
 
+SHADOWING = [
+    "def f(reward, *, metric=1): return reward.mean() + metric",
+    "def f(x):\n    for reward in x:\n        reward.mean()",
+    "def f(x):\n    with x as (reward, metric):\n        return lambda: reward(metric)",
+    "def f(x):\n    try:\n        metric = x\n    except ValueError as reward:\n        return reward, metric",
+    "def f(x): return [reward for reward in x], {metric: 1 for metric in x}, lambda reward: reward.mean()",
+    "def f(x):\n    match x:\n        case [reward, *metric]:\n            return reward, metric",
+    "class C:\n    metric = 1\n    other = metric\n    def reward(self, metric): return metric",
+]
+
+
+@pytest.mark.parametrize("text", SHADOWING)
+def test_a_variable_with_the_name_of_a_decorator_is_not_its_use(write, text):
+    write(f"{PARTS}\nfrom parley.plugins import reward\n{text}\n")
+    assert read()[1] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["class C:\n    metric = 1\n    def f(self): return metric", "def f(x=metric): pass",
+     "def f(reward):\n    def g(): return metric\n    return reward", "def f():\n    global metric\n    metric = 1"],
+)  # fmt: skip
+def test_a_use_of_a_decorator_beside_variables_of_its_name_is_refused(write, text):
+    write(f"{PARTS}\n{text}\n")
+    [finding] = read()[1]
+    assert "`metric` must be a decorator" in finding
+
+
 def test_files_are_read_without_being_run(write):
     digests(write, PARTS + "\nraise SystemExit\n")
 

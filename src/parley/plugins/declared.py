@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from parley.core.errors import did_you_mean
 from parley.plugins.kinds import EXAMPLES, KINDS
 from parley.plugins.registry import Option
+from parley.plugins.scopes import outer_references
 from parley.plugins.signatures import problem_of
 from parley.plugins.source import Definition, SourceFile, modules_imported_by
 from parley.runtime.code_digest import Sources, statements_digest
@@ -113,8 +114,8 @@ def _decorated(file: SourceFile) -> Iterator[tuple[Definition, tuple[str, ast.Ca
 def _misplaced(file: SourceFile, found: Iterable[tuple[str, ast.Call]]) -> Iterator[tuple[int, str]]:
     """Yield the uses of a decorator that are not at the top level or not those of a decorator."""
     known = {id(call.func) for _, call in found}
-    for node in (node for statement in file.statements for node in ast.walk(statement)):
-        if not isinstance(node, ast.Name | ast.Attribute) or id(node) in known:
+    for node in (node for statement in file.statements for node in outer_references(statement)):
+        if id(node) in known:
             continue
         if kind := _DECORATORS.get(file.dotted(node)):
             yield (
