@@ -147,6 +147,12 @@ WRONG = [
      r"parley.game.channel import Channel`, and the method `send\(self, logits, noise\)`"),
     ("@channel('c')\nclass C(Channel): pass", r"the channel 'c' lacks the method `send`"),
     ("@channel('c')\nclass C(Channel):\n    def send(self, x): pass", r"has the method `send\(self, x\)`"),
+    ("@channel('c')\nclass C(Channel):\n    def __init__(self): pass\n    def send(self, logits, noise): pass",
+     r"the channel 'c' has the method `__init__\(self\)`. Expected: `__init__\(self, game, options\)`; docs"),
+    ("@channel('c')\nclass C(Channel):\n    def send(self, noise, logits): pass",
+     r"`send\(self, noise, logits\)`. Expected: `send\(self, logits, noise\)`"),
+    ("@figure('f')\ndef f(data): pass", r"has the parameters \(data\). Expected: `def f\(part\)` or"),
+    ("@reward('r', among=2)\ndef r(scores, among, targets): pass", r"Expected: `def r\(scores, log_likelihood, ta"),
     ("@channel('c', sd=SD)\nclass C(Channel):\n    def send(self, logits, noise): pass",
      r"`sd=SD` must be written as a number"),
     ("@channel('c')\ndef c(logits, noise): pass", r"the channel 'c' is a function"),
@@ -169,6 +175,13 @@ def test_what_is_wrong_is_said_with_the_line_and_what_is_expected(write, text, m
     assert len(findings) == 1
     assert findings[0].startswith("my_parts.py")
     assert re.search(message, findings[0])
+
+
+def test_parameters_that_are_given_by_position_may_have_any_names(write):
+    text = PARTS.replace("self, logits, noise", "self, x, u").replace("logits", "x")
+    text = text.replace("def ones(conversations, generator)", "def ones(c, _)").replace("conversations.", "c.")
+    write(f"{text}\nfrom parley.plugins import reward\n@reward('r', a=1)\ndef r(s, l, t, a): return l")
+    assert read()[1] == []
 
 
 SHADOWING = [
