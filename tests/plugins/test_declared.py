@@ -212,6 +212,31 @@ def test_a_use_of_a_decorator_beside_variables_of_its_name_is_refused(write, tex
     assert "`metric` must be a decorator" in finding
 
 
+SEND = "    def send(self, logits, noise): return Message(logits, logits)\n"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ("diferentiable = True", r"sets the attribute `diferentiable`, which .* know; did you mean differentiable\?"),
+        ("samples_bit: bool = True", r"did you mean samples_bits\?"),
+        ("uses_reinforce = True; has_entropy = False", r"`uses_reinforce = True` and `has_entropy = False`, but REIN"),
+        ("uses_reinforce, samples_bits = True, False; uses_reinforce = True; samples_bits = False", "are bits in trai"),
+        ("uses_reinforce = True; discrete = False", r"`discrete = False`, but messages that REINFORCE trains are bits"),
+    ],
+)
+def test_misspelt_and_contradictory_attributes_of_channels_are_refused(write, attributes, message):
+    write(f"{PARTS}\n@channel('c')\nclass C(Shared):\n    {attributes}\n{SEND}")
+    [finding] = read()[1]
+    assert re.search(rf"the channel 'c' .*{message}", finding)
+
+
+def test_other_attributes_of_channels_are_their_own(write):
+    attributes = "differentiable = uses_reinforce = True; scale = 2; levels: int = 3; _discrete = False"
+    write(f"{PARTS}\n@channel('c')\nclass C(Shared):\n    {attributes}\n{SEND}")
+    assert read()[1] == []
+
+
 def test_files_are_read_without_being_run(write):
     digests(write, PARTS + "\nraise SystemExit\n")
 

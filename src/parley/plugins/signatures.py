@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
+from parley.plugins.attributes import attribute_problems
 from parley.plugins.kinds import EXAMPLES, KINDS
 from parley.plugins.source import Definition, Method, SourceFile, bases_of, methods_of, parameters_of, resolved
 
@@ -23,7 +24,7 @@ def problem_of(kind: str, name: str, file: SourceFile, node: Definition, options
             f"`from {module} import {short}`, and {_listed_methods(base)}; {EXAMPLES} has an example."
         )
     assert isinstance(node, ast.ClassDef)
-    if problems := list(_method_problems(base, file, node)):
+    if problems := [*_method_problems(base, file, node), *attribute_problems(base, file, node)]:
         return f"{what} {'; it '.join(problems)}; {EXAMPLES} has an example."
     return ""
 
