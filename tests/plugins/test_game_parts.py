@@ -11,7 +11,7 @@ from easy_runs import easy
 
 from parley.core.errors import ParleyError
 from parley.game.agents import make_agents
-from parley.game.channel import Continuous, make_channel
+from parley.game.channel import Channel, Continuous, Message, make_channel
 from parley.game.losses import reward_of
 from parley.game.rng import counter_states
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping
@@ -173,6 +173,26 @@ def test_parts_that_return_the_wrong_shape_are_errors_that_say_what_is_right():
     [short] = augmentations(TrainingSettings(augmentations=("short",)))
     with pytest.raises(ParleyError, match=r"training\.augmentations: short returned .*\(1, 2, 1\); .*\(1, 2, 3\)"):
         short.apply(torch.zeros(1, 2, 3), counter_states([1], short.purpose, 1))
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (lambda logits: logits.sigmoid(), r"game\.channel: wrong returned Tensor; return a Message\(value, probs\)"),
+        (lambda logits: Message(logits.sum(-1), logits), r"Message whose value is .* \(1, 16\); .* \(1, 16, 6\)"),
+        (lambda logits: Message(logits, logits[:, :1]), r"Message whose probs is .* \(1, 1, 6\); .* \(1, 16, 6\)"),
+        (lambda logits: Message(logits > 0, logits), r"Message whose value is torch.bool .* torch.float32 of"),
+        (lambda logits: Message(logits, None), r"Message whose probs is NoneType"),
+    ],
+)
+def test_channels_that_return_something_else_are_errors_that_say_what_is_right(sent, message):
+    def send(channel, logits, noise):
+        return sent(logits)
+
+    channel("wrong")(type("Wrong", (Channel,), {"send": send}))
+    trainer = trainer_of([3], GameSettings(channel="wrong", **GAME), TrainingSettings(batch_size=16))
+    with pytest.raises(ParleyError, match=message):
+        train(trainer, 1, 1)
 
 
 def test_agents_of_ones_own_learn_what_is_easily_learned():

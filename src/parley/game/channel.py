@@ -7,7 +7,7 @@ of perturbations is applied in order.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -136,6 +136,32 @@ CHANNELS: Registry[type[Channel]] = Registry(
 def make_channel(game: GameSettings) -> Channel:
     """Return the channel named in the settings; an unknown name raises `ParleyError`."""
     return CHANNELS[game.channel](game, chosen_options(CHANNELS, game.channel, game))
+
+
+Send = Callable[[Tensor, Tensor | None], Message]
+"""`Channel.send`."""
+
+
+def checked_send(channel: Channel) -> Send:
+    """Return the `send` of a channel; that of a plug-in raises `ParleyError` if its result is not as it must be."""
+    name = channel.game.channel
+    return channel.send if name in CHANNELS.own else partial(_checked, name, channel.send)
+
+
+def _checked(name: str, send: Send, logits: Tensor, noise: Tensor | None) -> Message:
+    sent: Any = send(logits, noise)
+    where = f"game.channel: {name} returned"
+    if not isinstance(sent, Message):
+        raise ParleyError(f"{where} {type(sent).__name__}; return a Message(value, probs), of parley.game.")
+    for field, found in sent._asdict().items():
+        if not isinstance(found, Tensor) or found.shape != logits.shape or not found.is_floating_point():
+            is_tensor = isinstance(found, Tensor)
+            what = f"{found.dtype} of the shape {tuple(found.shape)}" if is_tensor else type(found).__name__
+            raise ParleyError(
+                f"{where} a Message whose {field} is {what}; it must be one number per logit, {logits.dtype} of the "
+                f"shape {tuple(logits.shape)}."
+            )
+    return sent
 
 
 Perturbation = Callable[[Tensor, Tensor | None], Tensor]

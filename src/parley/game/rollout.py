@@ -17,6 +17,7 @@ from parley.game.channel import (
     ExtraPerturbations,
     Message,
     Perturbation,
+    checked_send,
     configured_perturbations,
     make_channel,
     perturb,
@@ -151,6 +152,7 @@ class RolloutState:
         """What Senders of one's own have returned for the next exchange."""
         settings = self.settings = sender.settings
         self.channel, self.stop_channel = make_channel(settings), Bernoulli(settings)
+        self.send = checked_send(self.channel)
         self.to_receiver, self.to_sender = configured_perturbations(settings, training)
         features = encoded.features
         seeds, batch = features.shape[:2]
@@ -201,7 +203,7 @@ class RolloutState:
         self, logits: Tensor, noise: Tensor | None, perturbations: list[Perturbation], flip_noise: Tensor | None
     ) -> Message:
         """Return the message that is received, after perturbations."""
-        message = self.channel.send(logits, noise)
+        message = self.send(logits, noise)
         value = message.value if self.channel.differentiable else message.value.detach()
         return message._replace(value=perturb(value, perturbations, flip_noise))
 
