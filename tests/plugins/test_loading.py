@@ -7,11 +7,13 @@ from pathlib import Path
 import made_languages
 import numpy as np
 import pytest
+from easy_runs import run
 from made_runs import Talk, write_messages
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.sources import SourceOptions, open_source
+from parley.game.settings import GameSettings
 from parley.metrics.conversations import read_conversations
 from parley.metrics.plugin_metrics import measure_plugins
 from parley.plugins import loading, registry
@@ -75,6 +77,13 @@ def test_an_error_of_a_part_is_blamed_on_its_line_and_others_on_parley():
         registry.PLUGINS["metric"]["bad"].part(None, None)
     assert cause_of(error.value).startswith("my_parts.py, line 4, in bad: IndexError: list index out of range.")
     assert "defect of Parley or of its environment, or of the plug-in my_parts.py" in cause_of(KeyError("x"))
+
+
+def test_a_run_whose_numbers_are_not_finite_names_its_parts_of_plugins(tmp_path):
+    load("from parley.plugins import reward\n@reward('none')\n"
+         "def nothing(scores, log_likelihood, targets): return log_likelihood * float('nan')\n")  # fmt: skip
+    [*_, last] = run(tmp_path / "1", game=GameSettings(message_bits=6, max_exchanges=3, reward="none"))
+    assert last["why"].endswith("standardize to train, or check the plug-in's reward none (my_parts.py).")
 
 
 @pytest.fixture
@@ -142,8 +151,9 @@ def test_addresses_of_an_image_source_must_be_pairs_of_texts():
 
 
 def recorded(parts):
-    Path("config.json").write_text(json.dumps({"plugins": {"my_parts.py": parts}}))
-    return load_plugins_of("config.json", Path("elsewhere"))
+    Path("results").mkdir(exist_ok=True)
+    Path("results/config.json").write_text(json.dumps({"plugins": {"my_parts.py": parts}}))
+    return load_plugins_of("results/config.json")
 
 
 def test_recorded_plugins_are_loaded_and_what_changed_is_named(caplog):
@@ -159,7 +169,7 @@ def test_recorded_plugins_are_loaded_and_what_changed_is_named(caplog):
 
 def test_a_recorded_plugin_that_is_missing_or_lacks_the_part_is_named():
     with pytest.raises(
-        ParleyError, match=r"trained with the plug-in my_parts.py, which config.json names and which does"
+        ParleyError, match=r"trained with the plug-in my_parts.py, which results/config.json names and which does"
     ):
         recorded({"channel loud": "x"})
     Path("my_parts.py").write_text(HEAD + CHANNEL)
@@ -167,4 +177,4 @@ def test_a_recorded_plugin_that_is_missing_or_lacks_the_part_is_named():
         ParleyError, match=r"trained with channel quiet of my_parts.py, which the file no longer registers"
     ):
         recorded({"channel quiet": "x"})
-    assert load_plugins_of("none.json", Path()) == {}
+    assert load_plugins_of("none.json") == {}

@@ -23,7 +23,7 @@ else:
 from parley.core.errors import ParleyError
 from parley.core.formats import printable
 from parley.core.progress import SHOWN, identity_of, share_terminal
-from parley.plugins.loading import cause_of, load_plugins, loaded_files
+from parley.plugins.loading import cause_of, load_plugins, loaded_files, place_in_plugin
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.job import TrackedConfig, record_job
 from parley.provenance.records import PLUGINS
@@ -103,9 +103,12 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
         for finding in error.findings:
             logger.error(finding)
         sys.exit(1)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and not place_in_plugin(error):
+            raise
         to_terminal.setLevel(logging.CRITICAL)
-        logger.exception("Unexpected")
+        # Not as an error, because the errors in the log are shown to the user.
+        logger.info("Traceback of the error that ended the job:", exc_info=True)
         to_terminal.setLevel(logging.INFO)
         logger.error("%s; the traceback is in %s.", cause_of(error), path)
         sys.exit(1)

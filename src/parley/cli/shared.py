@@ -15,7 +15,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import no_file, written_aside
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
-from parley.plugins.loading import cause_of
+from parley.plugins.loading import cause_of, place_in_plugin
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.records import existing_workflow_path
 
@@ -130,7 +130,9 @@ def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse
             f"{error.filename or chosen.command}: {error.strerror or error}; check the path and its permissions.",
             status=of_error,
         )
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and not place_in_plugin(error):
+            raise
         if os.environ.get(TRACEBACK):
             logger.exception("Unexpected")
         return _fail(

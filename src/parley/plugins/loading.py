@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,33 @@ def loaded_files() -> list[str]:
     return list(_names.values())
 
 
+def plugin_parts_of(named: Mapping[str, Collection[str]]) -> list[str]:
+    """Return those of the named parts that plug-ins have registered, such as ``channel noisy (my_parts.py)``.
+
+    `named` are names by kind.
+    """
+    registered = [
+        (f"{kind} {name}", PLUGINS[kind][name].part.__module__)
+        for kind, names in named.items()
+        for name in names
+        if name in PLUGINS.get(kind, {})
+    ]
+    paths = {label: _names.get(str(getattr(sys.modules.get(module), "__file__", ""))) for label, module in registered}
+    return [f"{label} ({path})" if path else label for label, path in paths.items()]
+
+
 def cause_of(error: BaseException) -> str:
     """Return an unexpected error with its cause: the line of a plug-in, or a defect of Parley; without a full stop."""
-    text = f"{type(error).__name__}: {error}".rstrip(".")
-    if where := _place_in_plugin(error):
+    text = f"{type(error).__name__}: {error}".rstrip(".: ")
+    if isinstance(error, SystemExit):
+        text = f"{text}, but a plug-in must not end the program"
+    if where := place_in_plugin(error):
         return f"{where}: {text}. This file is one of `plugins`"
     plugins = f", or of the plug-in {' or '.join(loaded_files())}" if _names else ""
     return f"{text}. This is a defect of Parley or of its environment{plugins}"
 
 
-def _place_in_plugin(error: BaseException) -> str:
+def place_in_plugin(error: BaseException) -> str:
     """Return the file, line and function of a plug-in in which an error arose; empty if it was in none."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if frame.filename in _names]
@@ -84,7 +101,7 @@ def _load(path: str) -> None:
         exec(compile(content, file, "exec"), module.__dict__)  # noqa: S102 - the user's own file  # nosec B102
     except ParleyError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ParleyError(f"{cause_of(error)}; correct it and run again.") from error
     for kind, parts in PLUGINS.items():
         for part_name, plugin in parts.items():
