@@ -161,6 +161,9 @@ WRONG = [
     ("if True:\n    @metric('m')\n    def m(conversations, generator): pass", r"line 3: `metric` must be a decorator"),
     ("metric('m')(print)", r"line 2: `metric` must be a decorator"),
     ("from . import other", r"line 2: `from . import other` imports another file of the folder"),
+    ("import nowhere.at_all", r"line 2: there is no package nowhere; install it, or correct `import nowhere.at_all`"),
+    ("import os, nowhere", r"line 2: there is no package nowhere;"),
+    ("from nowhere import a", r"line 2: there is no package nowhere;"),
     ("import beside", r"line 2: `import beside` imports beside, a file in the same folder"),
     ("x = 1", r"registers nothing; put a decorator such as"),
     ("def m(:", r"line 2: this is not valid Python"),
@@ -241,6 +244,36 @@ def test_files_are_read_without_being_run(write):
     digests(write, PARTS + "\nraise SystemExit\n")
 
 
+def test_packages_may_be_missing_that_are_imported_only_if_needed(write):
+    conditional = "try:\n    import nowhere\nexcept ImportError:\n    nowhere = None\ndef f():\n    import nowhere\n"
+    write(f"{PARTS}\n{conditional}\nimport __main__, sys, os.path\n")
+    assert read()[1] == []
+
+
+@pytest.mark.parametrize(("again", "said"), [("my_parts.py", ""), ("./my_parts.py", ", also as ./my_parts.py")])
+def test_a_file_that_is_listed_twice_is_an_error(write, again, said):
+    write(PARTS)
+    assert read_plugins(["my_parts.py", again], OWN, Sources())[1] == [
+        f"Config: plugins lists my_parts.py twice{said}; remove one."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("comment", "message"),
+    [
+        ("# Gr\u00f6\u00dfe\n", r"my_parts.py, line 1: .* \(invalid or missing encoding declaration\); correct it."),
+        ("\n\n\n# Gr\u00f6\u00dfe\n", r"my_parts.py is not valid Python \(.*\); save it as UTF-8 text."),
+    ],
+)
+def test_a_file_must_be_utf8_unless_it_says_otherwise(write, comment, message):
+    latin = (comment + PARTS).encode("latin-1")
+    Path("my_parts.py").write_bytes(latin)
+    [finding] = read()[1]
+    assert re.fullmatch(message, finding)
+    Path("my_parts.py").write_bytes(b"# coding: latin-1\n" + latin)
+    assert read()[1] == []
+
+
 def test_a_missing_file_is_an_error(write):
     assert read_plugins(["none.py"], OWN, Sources())[1] == [
         "Config: plugins lists none.py, which is not a file; check the path."
@@ -255,14 +288,33 @@ def test_names_of_parleys_own_parts_are_those_of_its_registries():
     assert {kind: OWN[kind] for kind in own} == own
 
 
-def findings_of(write, **sections):
-    write(PARTS)
+def errors_of(write, text=PARTS, **sections):
+    write(text)
     Path("classes.tsv").write_text("class\twnid\tdomain\na\t\tin\nb\t\tin\n")
     config = {"experiment": "e", "classes": "classes.tsv", "source": {"kind": "folder", "folder": {"root": "."}}}
     config |= {"plugins": ["my_parts.py"], **yaml.safe_load(yaml.safe_dump(sections))}
     with pytest.raises(ParleyError) as error:
         read_experiment(config, SCHEMA)
-    return [one for one in error.value.findings if "game." in one or "training." in one]
+    return error.value.findings
+
+
+def findings_of(write, **sections):
+    return [one for one in errors_of(write, **sections) if "game." in one or "training." in one]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("noise_sd=2.0", "noise_sd=SCALE"), ('@channel("noisy"', "@channel(SCALE"), ("SCALE = 2.0", "SCALE = = 2.0")],
+)
+def test_a_part_with_an_error_is_not_unknown_too(write, before, after):
+    game = {"channel": "noisy", "plugin_options": {"noise_sd": 1.0}}
+    found = [one for one in errors_of(write, PARTS.replace(before, after), game=game) if "classes" not in one]
+    assert [one.partition(",")[0] for one in found] == ["my_parts.py"]
+
+
+def test_options_in_a_section_are_those_of_plugins(write):
+    found = [one for one in errors_of(write, game={"options": {"noise_sd": 1}}) if "options" in one]
+    assert found == ["Config: the key game.options is unknown; did you mean plugin_options?"]
 
 
 def test_an_unknown_part_or_option_is_named_with_those_that_exist(write):

@@ -40,6 +40,7 @@ OF_ALL_RUNS = {
     "build_report": ("metric", "figure"),
 }
 """Scripts that use all registered parts of some kinds."""
+_REGISTERED_BY_A_FILE = "a part of your own is registered by a file under `plugins`."
 PartsByFile = dict[str, dict[str, str]]
 """Path of a plug-in file → the digest of each of its parts by kind and name, such as ``channel noisy``."""
 
@@ -77,7 +78,11 @@ class PluginParts:
 
     def findings(self) -> list[str]:
         """Return an error message for each problem of the files, of names of parts, and of values of their options."""
-        return list(dict.fromkeys([*self.problems, *self._of_settings()]))
+        others = list(self._of_settings())
+        if self.problems:
+            # A part that seems unknown may be one of a file with problems.
+            others = [one for one in others if not one.endswith(_REGISTERED_BY_A_FILE)]
+        return list(dict.fromkeys([*self.problems, *others]))
 
     def of_kind(self, kind: str) -> list[Declared]:
         """Return the parts of one kind."""
@@ -171,7 +176,7 @@ class PluginParts:
 
 def _unknown(setting: str, name: str, known: Sequence[str]) -> str:
     listed = f"it must be one of {', '.join(known)}" if known else "Parley has none itself"
-    otherwise = f"{listed}; a part of your own is registered by a file under `plugins`."
+    otherwise = f"{listed}; {_REGISTERED_BY_A_FILE}"
     return f"{setting} is {name!r}; {did_you_mean(name, known, otherwise)}"
 
 
@@ -191,7 +196,7 @@ def _named(settings: Mapping[str, Any], kind: str) -> list[str]:
 
 def _option_problems(where: str, given: Mapping[str, Any], parts: Sequence[Declared]) -> Iterator[str]:
     """Yield an error message for each option that no part has, or whose value has another type than its default."""
-    known: dict[str, Option] = {name: value for part in parts for name, value in part.options.items()}
+    known = {name: value for part in parts for name, value in part.options.items()}
     for name, value in given.items():
         key = f"{where}.{name}"
         if name not in known:
@@ -199,7 +204,7 @@ def _option_problems(where: str, given: Mapping[str, Any], parts: Sequence[Decla
                 f"the options of the run's parts are {', '.join(known)}." if known else "its parts have no options."
             )
             yield f"{key} is unknown; {did_you_mean(name, known, options)}"
-        elif not _is_alike(value, known[name]):
+        elif known[name] is not None and not _is_alike(value, known[name]):
             yield f"{key} is {value!r}, but the default is {known[name]!r}; give a value of the same type."
 
 

@@ -78,6 +78,8 @@ def _unknown_keys(error: ValidationError, schema: Part) -> Iterator[str]:
         name, colon, value = str(key).partition(":")
         if colon and name in known:
             hint = f"write a space after the colon, `{name}: {value}`."
+        elif f"plugin_{key}" in known:
+            hint = f"did you mean plugin_{key}?"
         else:
             in_grid = "grid" in error.absolute_path
             hint = ("" if in_grid else _in_sections(str(key), schema)) or did_you_mean(key, known, listed)

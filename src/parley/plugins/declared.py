@@ -1,8 +1,10 @@
 """The parts that plug-in files register, read without running the files, and what is wrong with them."""
 
 import ast
+import importlib.util
 import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,10 +56,19 @@ def read_plugins(
     """
     parts: list[Declared] = []
     findings: list[str] = []
-    for path in dict.fromkeys(paths):
+    first: dict[str, str] = {}
+    for path in paths:
+        if other := first.get(os.path.realpath(path)):
+            findings.append(f"Config: plugins lists {other} twice{_also_as(path, other)}; remove one.")
+            continue
+        first[os.path.realpath(path)] = path
         found, problems = _read(path, sources)
         parts, findings = parts + found, findings + problems
     return parts, findings + list(_repeated(parts, own))
+
+
+def _also_as(path: str, other: str) -> str:
+    return "" if path == other else f", also as {path}"
 
 
 def _read(path: str, sources: Sources) -> tuple[list[Declared], list[str]]:
@@ -69,15 +80,16 @@ def _read(path: str, sources: Sources) -> tuple[list[Declared], list[str]]:
         return [], [f"{path}, line {error.lineno or 1}: this is not valid Python ({error.msg}); correct it."]
     except ValueError as error:  # Invalid UTF-8 or NUL bytes.
         return [], [f"{path} is not valid Python ({error}); save it as UTF-8 text."]
-    findings = [f"{path}, line {line}: {problem}" for line, problem in _imports_beside(file)]
+    findings = [f"{path}, line {line}: {problem}" for line, problem in [*_imports_beside(file), *_not_installed(file)]]
     decorated = dict(_decorated(file))
     parts = []
     for node, (kind, call) in decorated.items():
         where = f"{path}, line {call.lineno}"
         problems = [*_call_problems(kind, call, node.name)]
+        name, options = _literals(call)
         if not problems:
-            name, options = _literals(call)
             problems = [one for one in [problem_of(kind, name, file, node, options)] if one]
+        if name:  # With problems too, so that what names the part is not a problem as well.
             parts.append(Declared(kind, name, path, call.lineno, options, _digest(file, node, sources)))
         findings += [f"{where}: {problem}" for problem in problems]
     findings += [f"{path}, line {line}: {problem}" for line, problem in _misplaced(file, decorated.values())]
@@ -160,9 +172,38 @@ def _literal(node: ast.expr) -> Option | None:
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def _literals(call: ast.Call) -> tuple[str, dict[str, Option]]:
-    values = {one.arg: _literal(one.value) for one in call.keywords if one.arg}
-    return str(ast.literal_eval(call.args[0])), {key: value for key, value in values.items() if value is not None}
+def _literals(call: ast.Call) -> tuple[str, dict[str, Option | None]]:
+    """Return the name and the keyword arguments of a decorator: an empty name and None if they are not literals."""
+    name = _literal(call.args[0]) if call.args else None
+    return name if isinstance(name, str) else "", {one.arg: _literal(one.value) for one in call.keywords if one.arg}
+
+
+def _not_installed(file: SourceFile) -> Iterator[tuple[int, str]]:
+    """Yield the imports at the top level of missing packages; those in conditions and `try` may be missing."""
+    for node in file.statements:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name in _first_names(node):
+                if not (_is_beside(file, name) or _is_installed(name)):
+                    yield node.lineno, f"there is no package {name}; install it, or correct `{ast.unparse(node)}`."
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # Of modules without a specification, such as `__main__`.
+        return name in sys.modules
+
+
+def _first_names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return the first components of the modules that a statement imports."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module.partition(".")[0]] if node.module and not node.level else []
+    return [one.name.partition(".")[0] for one in node.names]
+
+
+def _is_beside(file: SourceFile, name: str) -> bool:
+    path = file.path.parent / name
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def _imports_beside(file: SourceFile) -> Iterator[tuple[int, str]]:
@@ -172,10 +213,9 @@ def _imports_beside(file: SourceFile) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.ImportFrom) and node.level:
             yield node.lineno, f"`{ast.unparse(node)}` imports another file of the folder{beside}"
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            for name in [node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names]:
-                first = file.path.parent / name.partition(".")[0]
-                if first.with_suffix(".py").is_file() or (first / "__init__.py").is_file():
-                    yield node.lineno, f"`{ast.unparse(node)}` imports {first.name}, a file in the same folder{beside}"
+            for name in _first_names(node):
+                if _is_beside(file, name):
+                    yield node.lineno, f"`{ast.unparse(node)}` imports {name}, a file in the same folder{beside}"
 
 
 def _repeated(parts: Sequence[Declared], own: Mapping[str, Collection[str]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Read a plug-in file without running it: its statements, the names that they use, and its classes and their bases."""
 
 import ast
+import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -33,7 +34,8 @@ class SourceFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        parsed = ast.parse(self.path.read_bytes(), filename=str(path)).body
+        # From bytes, `ast.parse` would accept comments that Python refuses because they are not UTF-8.
+        parsed = ast.parse(importlib.util.decode_source(self.path.read_bytes()), filename=str(path)).body
         self.statements = [statement for statement in parsed if not _is_main(statement)]
         self.imported = dict(_imported(self.statements))
         """Name in the file → dotted name of the module, class or function that it stands for."""
