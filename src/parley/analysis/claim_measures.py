@@ -193,6 +193,14 @@ def one_exchange(dialogues: Conversations) -> Value | None:
     return Value(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
 
 
+@_by_seed
+def gain_after_first(dialogues: Conversations) -> Value | None:
+    """Return the accuracy@1 at the last exchange of each dialogue minus that at the first."""
+    first = hits(dialogues.scores[:, 0], dialogues.targets, 1)
+    gained = hits(dialogues.final_scores, dialogues.targets, 1) - first
+    return Value(float(gained.mean()), len(gained))
+
+
 def bandwidth_gain(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the gain in accuracy@k from the smallest to the largest number of message bits.
 
@@ -210,7 +218,16 @@ def bandwidth_gain(evidence: Evidence, scope: Scope) -> PerSeed:
 
 def accuracy_difference(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the accuracy@k of `scope.run` minus the accuracy@k of `scope.against`, for each seed that both have."""
-    one, other = (evidence.metric(run, scope.part, "accuracy@k") for run in (scope.run, scope.against))
+    return _difference(evidence, scope, "accuracy@k")
+
+
+def first_answer_difference(evidence: Evidence, scope: Scope) -> PerSeed:
+    """Return the accuracy@1 of `scope.run` minus the accuracy@1 of `scope.against`, for each seed that both have."""
+    return _difference(evidence, scope, "accuracy@1")
+
+
+def _difference(evidence: Evidence, scope: Scope, metric: str) -> PerSeed:
+    one, other = (evidence.metric(run, scope.part, metric) for run in (scope.run, scope.against))
     return _less(one, other, evidence.images(scope.run, scope.part))
 
 

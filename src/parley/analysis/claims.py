@@ -179,6 +179,22 @@ CLAIMS: dict[str, Claim] = {
         "ours",
         claim_measures.worth_of_questions,
     ),
+    "questions_help": Claim(
+        "Agents trained with the Receiver's messages are more accurate than agents trained without",
+        "accuracy@1 of the run minus accuracy@1 of the run without the Receiver's messages",
+        "fraction",
+        Expectation("above"),
+        "ours",
+        claim_measures.first_answer_difference,
+    ),
+    "later_exchanges_help": Claim(
+        "Exchanges after the first improve accuracy",
+        "accuracy@1 at the last exchange minus accuracy@1 at the first",
+        "fraction",
+        Expectation("above"),
+        "ours",
+        claim_measures.gain_after_first,
+    ),
     "stops_at_once": Claim(
         "Dialogues collapse to one exchange",
         "fraction of dialogues that stop after one exchange",

@@ -25,6 +25,8 @@ NEEDED = {
     "frozen_sender_lags": _TWO,
     "flips_cost": _ONE,
     "questions_matter": _ONE,
+    "questions_help": _TWO,
+    "later_exchanges_help": _ONE,
     "stops_at_once": _ONE,
 }
 """Claim → the keys of its entry that must contain names of runs."""

@@ -169,6 +169,29 @@ def test_differences_are_those_of_the_same_seed(tmp_path):
     assert claim_measures.one_exchange(made, Scope("test", run="lost")) == {}
 
 
+def test_the_first_answers_of_two_runs_are_compared_by_accuracy_at_one(tmp_path):
+    rows = [("a", 1, 0.7), ("b", 1, 0.4), ("a", 2, 0.5)]
+    found = [
+        {"run": run, "seed": seed, "parts": {"test": {"n": 40, "accuracy@1": first, "accuracy@k": 1.0}}}
+        for run, seed, first in rows
+    ]
+    made = evidence(tmp_path, [talk("k", 0, 1)], evaluations=found)
+    both = Scope("test", run="a", against="b")
+    assert claim_measures.first_answer_difference(made, both) == {1: (pytest.approx(0.3), 40)}
+    assert claim_measures.accuracy_difference(made, both) == {1: (0, 40)}
+
+
+def test_the_gain_after_the_first_exchange_is_that_of_the_answers(tmp_path):
+    """The first is right from the start, the second at its end, the third was right at first, the fourth never."""
+    talks = [talk("k1", 0, 2), talk("k2", 1, 3), talk("k3", 2, 2), talk("k4", 3, 1, right=False)]
+    for told, first, last in ((0, 0, 0), (1, 2, 1), (2, 2, 0), (3, 0, 0)):
+        talks[told].scores[0] = [float(label == first) for label in range(4)]
+        talks[told].scores[talks[told].length - 1] = [float(label == last) for label in range(4)]
+    assert claim_measures.gain_after_first(evidence(tmp_path, talks), TEST) == {1: (0, 4)}
+    talks[2].scores[1] = [0.0, 0.0, 1.0, 0.0]
+    assert claim_measures.gain_after_first(evidence(tmp_path, talks, seed=2), TEST) == {2: (0.25, 4)}
+
+
 @pytest.mark.parametrize(("bits", "flipped"), [(2, 1), (4, 1), (16, 4), (24, 4), (32, 8)])
 def test_a_quarter_of_the_bits_is_flipped(tmp_path, bits, flipped):
     rows = [
