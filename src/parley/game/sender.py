@@ -183,7 +183,7 @@ class Sender(nn.Module):
         self, feature_size: int, settings: GameSettings, context_size: int = 1000, seeds: Sequence[int] = (0,)
     ) -> None:
         super().__init__()
-        self.settings, self.seeds, self.view_size, count = settings, len(seeds), settings.sender_hidden, len(seeds)
+        self.settings, self.view_size, count = settings, settings.sender_hidden, len(seeds)
         hidden, bits = settings.sender_hidden, settings.message_bits
         self.eye: PooledEncoder | AttentionEncoder = (
             AttentionEncoder(count, feature_size, context_size, bits, settings)
@@ -198,6 +198,11 @@ class Sender(nn.Module):
         replaces_message = settings.ignore_code and settings.mix == "mou"
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds, S."""
+        return self.hear.weight.shape[0]
 
     @property
     def is_static(self) -> bool:
