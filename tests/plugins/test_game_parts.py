@@ -195,6 +195,21 @@ def test_channels_that_return_something_else_are_errors_that_say_what_is_right(s
         train(trainer, 1, 1)
 
 
+class Random(Continuous):
+    """Numbers with noise from PyTorch's generator."""
+
+    def send(self, logits, noise):
+        return super().send(logits + torch.rand_like(logits), noise)
+
+
+def test_random_numbers_of_pytorchs_generator_are_refused():
+    channel("random")(Random)
+    game = GameSettings(channel="random", **GAME)
+    trainer = trainer_of([3], game, TrainingSettings(batch_size=16))
+    with pytest.raises(ParleyError, match=r"The plug-in's channel random draws random numbers from PyTorch's gener"):
+        train(trainer, 1, 1)
+
+
 def test_agents_of_ones_own_learn_what_is_easily_learned():
     """Chance is a quarter."""
     game, training = own_agents()

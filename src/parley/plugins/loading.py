@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.errors import ParleyError
+from parley.plugins import registry
 from parley.plugins.kinds import EXAMPLES, KINDS
-from parley.plugins.registry import PLUGINS, Plugin
+from parley.plugins.registry import Plugin
 
 _loaded: dict[str, str] = {}
 """Absolute path of each loaded file → digest of its content."""
@@ -42,10 +43,10 @@ def plugin_parts_of(named: Mapping[str, Collection[str]]) -> list[str]:
     `named` are names by kind.
     """
     registered = [
-        (f"{kind} {name}", PLUGINS[kind][name].part.__module__)
+        (f"{kind} {name}", getattr(registry.PLUGINS[kind][name].part, "__module__", ""))
         for kind, names in named.items()
         for name in names
-        if name in PLUGINS.get(kind, {})
+        if name in registry.PLUGINS.get(kind, {})
     ]
     paths = {label: _names.get(str(getattr(sys.modules.get(module), "__file__", ""))) for label, module in registered}
     return [f"{label} ({path})" if path else label for label, path in paths.items()]
@@ -95,7 +96,7 @@ def _load(path: str) -> None:
     module = importlib.util.module_from_spec(spec)
     # Pickle and dataclasses look a class's module up.
     sys.modules[name] = module
-    before = {kind: dict(parts) for kind, parts in PLUGINS.items()}
+    before = {kind: dict(parts) for kind, parts in registry.PLUGINS.items()}
     try:
         # Not `spec.loader.exec_module`, which would read a cached file of an earlier content of the same second.
         exec(compile(content, file, "exec"), module.__dict__)  # noqa: S102 - the user's own file  # nosec B102
@@ -103,7 +104,7 @@ def _load(path: str) -> None:
         raise
     except (Exception, SystemExit) as error:
         raise ParleyError(f"{cause_of(error)}; correct it and run again.") from error
-    for kind, parts in PLUGINS.items():
+    for kind, parts in registry.PLUGINS.items():
         for part_name, plugin in parts.items():
             if before.get(kind, {}).get(part_name) is not plugin:
                 _check(path, kind, part_name, plugin)

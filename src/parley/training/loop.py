@@ -22,9 +22,8 @@ from parley.game.settings import GameSettings, TrainingSettings, result_affectin
 from parley.game.types import Dialogue
 from parley.interaction.split_data import load_candidates, load_part
 from parley.interaction.transcript import sample_dialogues
-from parley.plugins.kinds import GAME_SETTINGS
-from parley.plugins.loading import plugin_parts_of
 from parley.training.log import Log
+from parley.training.plugin_checks import parts_of_plugins
 from parley.training.resume import ResumableRuns, ResumeState, stop_on_signal
 from parley.training.tracking import Tracking
 from parley.training.trainer import METRICS, Trainer
@@ -221,23 +220,14 @@ class TrainingLoop:
 
     def _fail(self, run: int, step: int, what: str) -> None:
         """Log that a run failed because its loss or dev result, named by `what`, is not finite."""
+        parts = parts_of_plugins(self.trainer.game, self.training)
+        check_plugins = f", or check the plug-in's {' and '.join(parts)}" if parts else ""
         why = (
             f"The {what} of seed {self.trainer.seeds[run]} is no longer finite at step {step}; "
-            f"lower training.learning_rate or set game.standardize to train{self._plugins_to_check()}."
+            f"lower training.learning_rate or set game.standardize to train{check_plugins}."
         )
         self.logs[run].write("failed", step, {"why": why})
         logger.error(why)
-
-    def _plugins_to_check(self) -> str:
-        """Return the advice to check the run's parts of plug-ins, as the end of a sentence; empty if it has none."""
-        sections = {"game": self.trainer.game, "training": self.training}
-        named: dict[str, Sequence[str]] = {}
-        for kind, setting in GAME_SETTINGS.items():
-            section, _, key = setting.partition(".")
-            value = getattr(sections[section], key)
-            named[kind] = [value] if isinstance(value, str) else value
-        parts = plugin_parts_of(named)
-        return f", or check the plug-in's {' and '.join(parts)}" if parts else ""
 
     def _evaluate(self, step: int) -> str:
         """Evaluate the runs on the dev split, write their checkpoints, and return a note for the progress line."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from parley.interaction.run import DevResult, RolloutInputs, evaluate_batches, f
 from parley.training.checkpoint import Checkpoint
 from parley.training.cuda_graph import GraphedStep, StepInputs
 from parley.training.optimizer import Optimiser
+from parley.training.plugin_checks import no_random_numbers, parts_of_plugins
 from parley.training.sanity_checks import check_step
 from parley.training.training_data import TrainImages, TrainingData, augmentations
 
@@ -66,6 +68,8 @@ class Trainer:
         self.purposes = [each.purpose for each in (*self.augmentations, self.images.blending) if each is not None]
         self.purposes += ["bits", *(["flips"] if needs_flip_noise(game, training=True) else [])]
         self.graphed_step = self._make_graphed_step()
+        self.unchecked_parts = parts_of_plugins(game, training)
+        """Parts of plug-ins that may draw random numbers, until the first step has shown that they do not."""
 
     def _new_agents(self, seeds: list[int]) -> Agents:
         sizes = self.data.sizes
@@ -97,8 +101,10 @@ class Trainer:
         if self.graphed_step is not None:
             return self.graphed_step.step(self.step_from_inputs, inputs)
         inputs_on_device = inputs.to(self.device)
-        images = self._take_images(inputs_on_device if self.images.on_device else inputs)
-        loss_step, metrics = self._step(inputs_on_device, images)
+        parts, self.unchecked_parts = self.unchecked_parts, []
+        with no_random_numbers(parts, self.device) if parts else nullcontext():
+            images = self._take_images(inputs_on_device if self.images.on_device else inputs)
+            loss_step, metrics = self._step(inputs_on_device, images)
         if self.training.checks:
             check_step(loss_step, self.agents, self.game, self.seeds, step)
         return metrics
