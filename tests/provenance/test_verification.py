@@ -122,6 +122,20 @@ def test_without_a_readable_provenance_json_the_status_is_2(verified, content):
     assert "provenance.json" in err
 
 
+def test_an_edited_plugin_is_not_called_damaged(verified):
+    write(Path("own.py"), "one = 1\n")
+    write(Path("results/e/ones.csv"), "1")
+    write_record(record("measure", {"plugins": ["own.py"]}, {"language": ["results/e/ones.csv"]}, 3))
+    write_provenance("results/e")
+    assert verified()[0] == 0
+    write(Path("own.py"), "one = 2\n")
+    status, out, _ = verified()
+    assert status == 1
+    assert out.startswith("1 edited: a plug-in was edited after jobs ran it; comments do not matter, and `")
+    assert out.endswith("parley status` names the parts that changed\n  own.py\n"
+                        "6 files match results/e/provenance.json; 1 does not.\n")  # fmt: skip
+
+
 @pytest.mark.parametrize("folder", ["results/copy", "results/a b", "elsewhere/results/e", "elsewhere/results/copy"])
 def test_verifies_the_files_of_a_copied_folder(verified, folder):
     shutil.copytree("results/e", folder)

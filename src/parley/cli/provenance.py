@@ -38,7 +38,7 @@ def add_verify(commands: Subparsers) -> None:
         "verify",
         help="hash an experiment's files and list those that do not match its provenance.json",
         description="Hash every file of an experiment and all its inputs. Exit status 0: every file matches "
-        "provenance.json; 1: a file is changed, missing or unknown; 2: the check cannot run.",
+        "provenance.json; 1: a file is changed, missing, unknown or edited; 2: the check cannot run.",
     )
     parser.add_argument("results", type=Path, help="a results folder, such as results/world")
     parser.add_argument(
