@@ -13,14 +13,17 @@ from made_runs import Talk, write_messages
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.sources import SourceOptions, open_source
+from parley.evaluation.any_checkpoint import open_checkpoint
 from parley.game.settings import GameSettings
 from parley.metrics.conversations import read_conversations
 from parley.metrics.plugin_metrics import measure_plugins
 from parley.plugins import loading, registry
+from parley.plugins.declared import read_plugins
 from parley.plugins.loading import cause_of, load_plugins, loaded_files
 from parley.plugins.recorded import load_plugins_of
 from parley.report.figures.draw import draw_plugin
 from parley.report.figures.results import RunResults
+from parley.runtime.code_digest import Sources
 
 HEAD = "from parley.plugins import channel, figure, image_source, metric\n"
 CHANNEL = (
@@ -165,6 +168,35 @@ def test_recorded_plugins_are_loaded_and_what_changed_is_named(caplog):
     caplog.clear()
     recorded(parts)
     assert "was changed" not in caplog.text
+
+
+BASELINE = """
+import torch
+from parley.game import Baseline
+from parley.plugins import baseline
+@baseline('own')
+class Own(Baseline):
+    def __init__(self, setup):
+        super().__init__(setup)
+        self.register_buffer("mean", torch.zeros(len(setup.seeds)))
+    def predict(self, inputs, reward, packed): return torch.zeros_like(reward)
+"""
+
+
+def test_a_checkpoint_whose_plugin_has_other_weights_since_says_to_undo_the_edit():
+    load(BASELINE)
+    folder = Path("results/e/runs/r/1")
+    run(folder, game=GameSettings(message_bits=6, max_exchanges=3, baseline="own"))
+    recorded = {"baseline own": read_plugins(["my_parts.py"], {}, Sources())[0][0].digest}
+    (folder / "config.json").write_text(json.dumps({"plugins": {"my_parts.py": recorded}}))
+    checkpoint = folder / "checkpoints/00000012.pt"
+    Path("my_parts.py").write_text(BASELINE.replace('"mean"', '"average"'))
+    with pytest.raises(ParleyError, match=r"12.pt does not fit my_parts.py, which was edited since .*; undo the edit"):
+        open_checkpoint(checkpoint, "descriptions.csv", "words.hdf5")
+    Path("my_parts.py").write_text(HEAD + BASELINE)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(ParleyError, match=r"is not a valid checkpoint"):
+        open_checkpoint(checkpoint, "descriptions.csv", "words.hdf5")
 
 
 def test_a_recorded_plugin_that_is_missing_or_lacks_the_part_is_named():

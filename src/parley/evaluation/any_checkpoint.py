@@ -22,7 +22,7 @@ from parley.game.types import Dialogue
 from parley.interaction.eval_sets import candidate_ids
 from parley.interaction.run import input_widths
 from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, require_descriptions
-from parley.plugins.recorded import load_plugins_of
+from parley.plugins.recorded import edited_since, load_plugins_of
 from parley.text.descriptions import listed_ids
 from parley.training.checkpoint import Checkpoint, checkpoint_from_values, invalid, read_values
 
@@ -101,9 +101,17 @@ def _trusted(path: str | Path) -> Checkpoint:
     run |= {name: values[name] for name in ("game", "training") if name in values}
     if found := complaints(run, schema_of_run(read_schema(SCHEMA))):
         raise invalid(path, "; ".join(one.removeprefix("Config: ").rstrip(".") for one in found))
-    folder = run_folder(path)
-    load_plugins_of(folder / "config.json")
-    checkpoint = checkpoint_from_values(values, path)
+    config = run_folder(path) / "config.json"
+    edited = edited_since(config, load_plugins_of(config))
+    try:
+        checkpoint = checkpoint_from_values(values, path)
+    except ParleyError as error:
+        if not edited:
+            raise
+        raise ParleyError(
+            f"{path} does not fit {' and '.join(edited)}, which was edited since the run was trained; undo the edit, "
+            "or train again."
+        ) from error
     for agent in ("sender", "receiver"):
         for name, weights in getattr(checkpoint.agents, agent).state_dict().items():
             if not weights.isfinite().all():

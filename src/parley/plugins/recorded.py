@@ -43,6 +43,14 @@ def load_plugins_of(config: str | Path) -> dict[str, dict[str, str]]:
     return {file: _load(config, file, parts) for file, parts in files.items()}
 
 
+def edited_since(config: str | Path, present: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the files whose parts were changed since a run was trained, given what `load_plugins_of` returned."""
+    if not present:
+        return []
+    recorded = _checked(config, read_json(config)["plugins"])
+    return [file for file, parts in present.items() if parts != recorded[file]]
+
+
 def _checked(config: str | Path, recorded: Any) -> Mapping[str, Mapping[str, str]]:
     if not isinstance(recorded, dict) or not all(isinstance(parts, dict) for parts in recorded.values()):
         raise ParleyError(f"{config}: `plugins` is not a table of files and their parts; restore the file.")
