@@ -224,7 +224,6 @@ SEND = "    def send(self, logits, noise): return Message(logits, logits)\n"
         ("diferentiable = True", r"sets the attribute `diferentiable`, which .* know; did you mean differentiable\?"),
         ("samples_bit: bool = True", r"did you mean samples_bits\?"),
         ("uses_reinforce = True; has_entropy = False", r"`uses_reinforce = True` and `has_entropy = False`, but REIN"),
-        ("uses_reinforce, samples_bits = True, False; uses_reinforce = True; samples_bits = False", "are bits in trai"),
         ("uses_reinforce = True; discrete = False", r"`discrete = False`, but messages that REINFORCE trains are bits"),
     ],
 )
@@ -232,6 +231,12 @@ def test_misspelt_and_contradictory_attributes_of_channels_are_refused(write, at
     write(f"{PARTS}\n@channel('c')\nclass C(Shared):\n    {attributes}\n{SEND}")
     [finding] = read()[1]
     assert re.search(rf"the channel 'c' .*{message}", finding)
+
+
+def test_a_channel_of_bits_and_erasures_may_be_trained_by_reinforce(write):
+    write(f"{PARTS}\n@channel('c')\nclass C(Shared):\n    uses_reinforce = True\n"
+          f"    samples_bits = False\n{SEND}")  # fmt: skip
+    assert read()[1] == []
 
 
 def test_other_attributes_of_channels_are_their_own(write):

@@ -8,7 +8,6 @@ from parley.plugins.source import SourceFile, bases_of, resolved
 
 _CHANNEL = "parley.game.channel.Channel"
 _CONTRADICTIONS: Sequence[tuple[Mapping[str, bool], str]] = (
-    ({"uses_reinforce": True, "samples_bits": False}, "REINFORCE trains messages only if they are bits in training"),
     ({"uses_reinforce": True, "has_entropy": False}, "REINFORCE needs a probability distribution of messages"),
     ({"uses_reinforce": True, "discrete": False}, "messages that REINFORCE trains are bits, in evaluation too"),
 )
