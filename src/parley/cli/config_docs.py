@@ -34,7 +34,7 @@ anything runs. The complete config of an experiment is written to `results/<expe
 | `photos.yaml` | a folder of your own images: [your-own-classes.md](../docs/your-own-classes.md) explains each step |
 | `paper.yaml`, `paper-photos.yaml` | tests of the paper's claims: [paper.md](../docs/paper.md) |
 | `paper-photos/cells.yaml` | given after `paper-photos.yaml`: only the runs with attention to the image's cells |
-| `dialogue.yaml` | a game in which the Receiver's messages matter: [paper.md](../docs/paper.md#a-dialogue-that-matters) |
+| `dialogue.yaml` | a game in which questions matter: [paper.md](../docs/paper.md#a-dialogue-that-matters) |
 | `dialogue/search.yaml` | [what was tried](../docs/development/dialogue.md) for it |
 | `switches/*.yaml` | the differences between the 2017 code, the paper and the corrected game, one run each |
 
