@@ -1,12 +1,12 @@
 """A tracking server on loopback with the few requests of MLflow's REST API that a run in training makes."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from json_servers import JsonHandler, serving
 
 PREFIX = "/api/2.0/mlflow/"
 ANSWERS = {
@@ -87,39 +87,28 @@ class TrackingServer:
         return {"info": run["info"], "data": {"metrics": last, "tags": [], "params": []}}
 
 
-def _handler(server: TrackingServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(server: TrackingServer) -> type[JsonHandler]:
+    class Handler(JsonHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - a name of the base class
             self._serve({name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()})
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 - a name of the base class
             self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
         def _serve(self, asked: Any) -> None:
             path = urlsplit(self.path).path.removeprefix(PREFIX)
             if server.failing > 0:
                 server.failing -= 1
-                self._answer(500, {"error_code": "INTERNAL_ERROR", "message": "The database is locked"})
+                self.answer(500, {"error_code": "INTERNAL_ERROR", "message": "The database is locked"})
             elif path not in ANSWERS:
-                self._answer(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": self.path})
+                self.answer(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": self.path})
             else:
                 try:
-                    self._answer(200, getattr(server, ANSWERS[path])(asked))
+                    self.answer(200, getattr(server, ANSWERS[path])(asked))
                 except MissingError:
-                    self._answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "There is none"})
-
-        def _answer(self, status: int, value: Any) -> None:
-            content = json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            """Print nothing."""
+                    self.answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "There is none"})
 
     return Handler
 
@@ -128,12 +117,5 @@ def _handler(server: TrackingServer) -> type[BaseHTTPRequestHandler]:
 def mlflow_server() -> Iterator[TrackingServer]:
     """Run the server in this process."""
     tracking = TrackingServer()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(tracking)) as server:
-        tracking.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield tracking
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(_handler(tracking)) as tracking.address:
+        yield tracking
