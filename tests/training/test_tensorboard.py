@@ -1,20 +1,15 @@
 """TensorBoard's events have the values of `metrics.jsonl`, read with TensorBoard's own reader."""
 
-import json
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from easy_runs import run
-from fork_server import preloaded_python
+from interrupted_runs import interrupted_and_resumed
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from parley.config.input_checks import check_inputs
 from parley.core.errors import ParleyError
-from parley.training.resume import FOLDER
 
 SCRIPT = Path(__file__).parents[1] / "easy_runs.py"
 
@@ -77,20 +72,6 @@ def test_a_missing_package_is_an_error_of_the_job(without_tensorboard, tmp_path)
 
 @pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_has_each_step_once(tmp_path):
-    command = [preloaded_python(), str(SCRIPT), str(tmp_path), "400", "--tensorboard"]
-    log = tmp_path / FOLDER / "metrics.jsonl"
-    for sent in (signal.SIGKILL, signal.SIGTERM):
-        before = len(log.read_text().splitlines()) if log.exists() else 0
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 120
-        while not log.exists() or log.read_bytes().count(b"\n") < before + 40:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.005)
-        process.send_signal(sent)
-        process.wait(timeout=60)
-    subprocess.run(command, check=True, timeout=300, capture_output=True)
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == 400
+    rows = interrupted_and_resumed(tmp_path, "--tensorboard")
     assert len(list((tmp_path / "tensorboard").iterdir())) == 3
     assert sorted(events(tmp_path)) == logged(rows)

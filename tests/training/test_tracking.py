@@ -2,23 +2,19 @@
 
 import json
 import logging
-import signal
 import struct
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from easy_runs import left_by, run, run_all
-from fork_server import preloaded_python
+from interrupted_runs import interrupted_and_resumed
 from mlflow_server import mlflow_server
 
 from parley.config.input_checks import check_inputs
 from parley.core.errors import ParleyError
 from parley.game.settings import result_affecting
 from parley.training.log import scalars
-from parley.training.resume import FOLDER
 
 SCRIPT = Path(__file__).parents[1] / "easy_runs.py"
 CLOSED = "http://127.0.0.1:9"
@@ -212,26 +208,6 @@ def test_a_seed_that_fails_is_a_failed_run(tmp_path):
         assert rows[-1]["kind"] == "failed"
         assert server.runs["run0"]["info"]["status"] == "FAILED"
         assert server.values("run0") == logged(rows)
-
-
-def interrupted_and_resumed(folder, option):
-    """Kill a run in training, stop it later, and let it finish; return its log."""
-    command = [preloaded_python(), str(SCRIPT), str(folder), "400", option]
-    log = folder / FOLDER / "metrics.jsonl"
-    for sent in (signal.SIGKILL, signal.SIGTERM):
-        before = len(log.read_text().splitlines()) if log.exists() else 0
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 120
-        while not log.exists() or log.read_bytes().count(b"\n") < before + 40:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.005)
-        process.send_signal(sent)
-        process.wait(timeout=60)
-    subprocess.run(command, check=True, timeout=300, capture_output=True)
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == 400
-    return rows
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ class BaseSender(Agent, ABC):
         self.feature_size, self.context_size = feature_size, context_size
 
     def encode(self, images: Images) -> Any:
-        """Return what the exchanges need of the images, computed once per batch; as it is, the images.
+        """Return what the exchanges need of the images, computed once per batch; by default, the images.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class BaseReceiver(Agent, ABC):
         self.word_size = word_size
 
     def encode(self, descriptions: Descriptions) -> Any:
-        """Return what the exchanges need of the descriptions, computed once per batch; as it is, the descriptions.
+        """Return what the exchanges need of the descriptions, computed once per batch; by default, the descriptions.
 
         Parameters
         ----------

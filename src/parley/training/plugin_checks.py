@@ -1,4 +1,4 @@
-"""What training checks and tells of a run's parts of plug-ins."""
+"""Checks of the parts of plug-ins that a run trains with, and their names in error messages."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
